@@ -1,0 +1,147 @@
+//! Optimization: pictures that drive units, by gradient ascent. It knows no clock, no file and no gRPC.
+
+use crate::model::Model;
+use crate::plugin::Registry;
+use crate::spec::{FieldError, OptimizeSpec};
+use std::sync::Arc;
+
+/// Checks everything that needs the model or the plugins and returns what can run.
+///
+/// Takes about one forward pass of the model at the spec's size, on the calling thread.
+///
+/// # Errors
+/// One [`FieldError`] per wrong field: an unknown layer or term, a parameter, a size that the export fixed.
+pub fn prepare(
+    _spec: &OptimizeSpec,
+    _model: &Arc<Model>,
+    _registry: &Registry,
+) -> Result<Plan, Vec<FieldError>> {
+    todo!()
+}
+
+/// A checked optimization, ready to run on any thread.
+pub struct Plan;
+
+impl Plan {
+    /// Makes the pictures on `device`, telling `observer` after each step.
+    ///
+    /// # Errors
+    /// A term that failed, a value that is not finite, an operator that failed; each names the term or layer and the step.
+    pub fn run(self, _device: tch::Device, _observer: &mut dyn Observer) -> Result<Vec<Outcome>, RunError> {
+        todo!()
+    }
+}
+
+/// Whoever watches a run.
+pub trait Observer {
+    /// Asked before each step; `true` ends the run there with the pictures made so far.
+    fn cancelled(&self) -> bool;
+    /// Told after each step.
+    fn step(&mut self, report: StepReport);
+    /// Given every picture after each of the spec's snapshot steps.
+    fn snapshot(&mut self, step: u32, image: u32, picture: Picture);
+    /// Asked after each step; `true` gets every picture through [`Observer::preview`].
+    fn wants_preview(&self) -> bool;
+    /// Given a picture on its way, where wanted.
+    fn preview(&mut self, step: u32, image: u32, picture: Picture);
+}
+
+/// What one step found, on the transformed views, before the update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// Steps made, from 1.
+    pub step: u32,
+    /// The maximized sum of each picture.
+    pub scores: Vec<f64>,
+    /// For each term of the spec its values for its pictures, unweighted; none for step operations.
+    pub terms: Vec<Vec<f64>>,
+    /// L2 norm of each picture's gradient, before step operations.
+    pub gradient_norms: Vec<f64>,
+}
+
+/// A picture: `[channels, height, width]`, each in `0.0..=1.0`, colours in the order red, green, blue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// 3 for colours, 1 for grey, or whatever the model takes.
+    pub channels: u32,
+    /// Rows.
+    pub height: u32,
+    /// Columns.
+    pub width: u32,
+    /// Row by row, channel by channel.
+    pub values: Vec<f32>,
+}
+
+/// One finished picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// Steps made for it.
+    pub steps: u32,
+    /// The maximized sum on the clean picture.
+    pub score: f64,
+    /// The same at the start.
+    pub start_score: f64,
+    /// For each term of the spec its value on the clean picture, where it applies to it and has one.
+    pub terms: Vec<Option<f64>>,
+    /// The clean picture.
+    pub picture: Picture,
+}
+
+/// How a picture ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps were made.
+    Completed,
+    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row.
+    Dead {
+        /// What to try.
+        hint: String,
+    },
+    /// The run was cancelled.
+    Stopped,
+}
+
+/// Steps with a gradient of exactly zero after which a picture ends as dead: as long as lucid redirects dead ReLUs at the start
+/// (`misc/redirected_relu_grad.py`), by when jitter has shown the unit many views.
+pub const DEAD_STEPS: u32 = 16;
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A plugin failed.
+    #[error("step {step}: {error}")]
+    Term {
+        /// The step, from 1; 0 before the first.
+        step: u32,
+        /// What the host found.
+        error: crate::plugin::TermError,
+    },
+    /// The network failed.
+    #[error("step {step}: {error}")]
+    Model {
+        /// The step, from 1; 0 before the first.
+        step: u32,
+        /// What failed.
+        error: crate::model::ModelError,
+    },
+    /// libtorch failed outside the network.
+    #[error("step {step}: {error}")]
+    Torch {
+        /// The step, from 1; 0 before the first.
+        step: u32,
+        /// What failed.
+        error: tch::TchError,
+    },
+    /// A value that is not finite appeared.
+    #[error("step {step}: {what} of image {image} is not finite; a smaller learning rate or other weights may help")]
+    NotFinite {
+        /// The step, from 1.
+        step: u32,
+        /// The picture, from 0.
+        image: u32,
+        /// Which value.
+        what: String,
+    },
+}

@@ -1,0 +1,157 @@
+//! What an optimization is asked for, with every default filled in. It knows no proto and no tensor.
+//!
+//! Fields bear the names of the proto's `OptimizeSpec`, so that a [`FieldError`] points at what the client sent.
+
+use crate::plugin::ParamValue;
+use std::collections::BTreeMap;
+
+/// Everything that decides the pictures of one job.
+///
+/// Numbers are within their ranges already (the proto states them): whoever builds a spec checks that. What needs the
+/// model or the plugins is checked by [`crate::optimize::prepare`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptimizeSpec {
+    /// How many pictures, at least 1.
+    pub images: u32,
+    /// The summands of what each picture maximizes, and step operations.
+    pub terms: Vec<TermSpec>,
+    /// Steps of the optimizer, at least 1.
+    pub steps: u32,
+    /// The key of every random draw.
+    pub seed: u64,
+    /// Rows of each picture, at least 1.
+    pub height: u32,
+    /// Columns of each picture, at least 1.
+    pub width: u32,
+    /// How numbers become a picture.
+    pub parameterization: Parameterization,
+    /// Optimize in a decorrelated colour space; only for models that take three colours.
+    pub decorrelate_colors: bool,
+    /// What is done to a picture before the network sees it, in order.
+    pub transforms: Vec<Transform>,
+    /// The rule that turns gradients into steps.
+    pub optimizer: Optimizer,
+    /// Steps after which every picture is kept, rising, each in `1..=steps`.
+    pub snapshot_steps: Vec<u32>,
+    /// Pictures that share one pass, at least 1.
+    pub images_per_pass: u32,
+}
+
+/// One summand, or a step operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TermSpec {
+    /// The term's id, such as `channel`.
+    pub id: String,
+    /// Finite and not zero.
+    pub weight: f64,
+    /// Parameters as the client gave them; the plugin host checks them against the schema.
+    pub params: BTreeMap<String, ParamValue>,
+    /// The pictures it applies to, rising and not empty.
+    pub images: Vec<u32>,
+}
+
+/// How numbers become a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parameterization {
+    /// One number per pixel and channel.
+    Pixel {
+        /// Standard deviation of the start, > 0.
+        standard_deviation: f64,
+    },
+    /// A spectrum scaled by `1 / frequency^decay_power`.
+    Fourier {
+        /// Standard deviation of the start, > 0.
+        standard_deviation: f64,
+        /// `0.0..=4.0`.
+        decay_power: f64,
+    },
+}
+
+impl Parameterization {
+    /// Lucid's default standard deviation of the start (`param/images.py`, `image`).
+    pub const STANDARD_DEVIATION: f64 = 0.01;
+    /// Lucid's default power of the frequency (`param/spatial.py`, `fft_image`).
+    pub const DECAY_POWER: f64 = 1.0;
+}
+
+/// One random change of the picture; distances in pixels of the picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Transform {
+    /// A border of mid grey on each side.
+    Pad {
+        /// Its width.
+        px: u32,
+    },
+    /// A move by whole pixels, `-px / 2 ..= px / 2` in each direction.
+    Jitter {
+        /// The width of the range.
+        px: u32,
+    },
+    /// An enlargement by a factor drawn evenly from `min..=max`.
+    RandomScale {
+        /// `0.25..=4.0`.
+        min: f64,
+        /// `min..=4.0`.
+        max: f64,
+    },
+    /// A turn by an angle drawn evenly from `-degrees..=degrees`.
+    RandomRotate {
+        /// `0.0..=180.0`.
+        degrees: f64,
+    },
+}
+
+impl Transform {
+    /// Lucid's standard list (`optvis/transform.py`), with its distances scaled from 224 pixels to the picture by the unit
+    /// u = max(height, width) / 32: pad 3u, jitter 2u, scale 0.9 … 1.1, rotate ± 10°, jitter u. The crop to size is
+    /// always made at the end.
+    pub fn standard(height: u32, width: u32) -> Vec<Transform> {
+        let px = |units: f64| (units * f64::from(height.max(width)) / 32.0).round() as u32;
+        vec![
+            Transform::Pad { px: px(3.0) },
+            Transform::Jitter { px: px(2.0) },
+            Transform::RandomScale { min: 0.9, max: 1.1 },
+            Transform::RandomRotate { degrees: 10.0 },
+            Transform::Jitter { px: px(1.0) },
+        ]
+    }
+}
+
+/// The rule that turns gradients into steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Kingma and Ba 2015, algorithm 1.
+    Adam {
+        /// > 0.
+        learning_rate: f64,
+        /// `0.0..1.0`.
+        beta1: f64,
+        /// `0.0..1.0`.
+        beta2: f64,
+        /// > 0.
+        epsilon: f64,
+    },
+}
+
+impl Optimizer {
+    /// Adam as lucid has it (learning rate 0.05), with the paper's other constants.
+    pub const DEFAULT: Optimizer =
+        Optimizer::Adam { learning_rate: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+}
+
+/// What is wrong with one field of a spec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldError {
+    /// The field's path from the spec, such as `terms[2].params.channel`.
+    pub field: String,
+    /// The value, the rule and the way out.
+    pub reason: String,
+}
+
+impl FieldError {
+    /// Joins a path and a reason.
+    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+}
