@@ -1,0 +1,36 @@
+//! Finds libtorch for whoever links the engine: its own tests here, its dependents through `DEP_UNITSCOPE_ENGINE_LIBTORCH_LIB`.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::exit;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_TORCH").is_none() {
+        return;
+    }
+    let libtorch = libtorch();
+    let lib = libtorch.join("lib");
+    println!("cargo::metadata=libtorch_lib={}", lib.display());
+    // Nobody should need LD_LIBRARY_PATH. The canonical path outlives the checkout's link.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
+}
+
+/// The libtorch that torch-sys is built with as well, by its canonical path.
+fn libtorch() -> PathBuf {
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    let Some(value) = env::var_os("LIBTORCH") else {
+        refuse("LIBTORCH is not set: run cargo inside the checkout, whose `.cargo/config.toml` sets it");
+    };
+    let named = PathBuf::from(value);
+    println!("cargo::rerun-if-changed={}", named.join("lib/libtorch.so").display());
+    match named.canonicalize() {
+        Ok(found) if found.join("lib/libtorch_cpu.so").exists() => found,
+        _ => refuse(&format!("there is no libtorch at `{}`: run `make libtorch`", named.display())),
+    }
+}
+
+fn refuse(reason: &str) -> ! {
+    println!("cargo::error={reason}");
+    exit(1);
+}
