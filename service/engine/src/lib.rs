@@ -6,4 +6,5 @@ pub mod model;
 #[cfg(feature = "torch")]
 pub mod optimize;
 pub mod plugin;
+pub mod seed;
 pub mod spec;

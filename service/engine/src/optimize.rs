@@ -1,36 +1,15 @@
 //! Optimization: pictures that drive units, by gradient ascent. It knows no clock, no file and no gRPC.
 
-use crate::model::Model;
-use crate::plugin::Registry;
-use crate::spec::{FieldError, OptimizeSpec};
-use std::sync::Arc;
+mod ascent;
+mod buffer;
+mod input;
+mod loss;
+mod optimizer;
+mod parameterization;
+mod plan;
+mod transform;
 
-/// Checks everything that needs the model or the plugins and returns what can run.
-///
-/// Takes about one forward pass of the model at the spec's size, on the calling thread.
-///
-/// # Errors
-/// One [`FieldError`] per wrong field: an unknown layer or term, a parameter, a size that the export fixed.
-pub fn prepare(
-    _spec: &OptimizeSpec,
-    _model: &Arc<Model>,
-    _registry: &Registry,
-) -> Result<Plan, Vec<FieldError>> {
-    todo!()
-}
-
-/// A checked optimization, ready to run on any thread.
-pub struct Plan;
-
-impl Plan {
-    /// Makes the pictures on `device`, telling `observer` after each step.
-    ///
-    /// # Errors
-    /// A term that failed, a value that is not finite, an operator that failed; each names the term or layer and the step.
-    pub fn run(self, _device: tch::Device, _observer: &mut dyn Observer) -> Result<Vec<Outcome>, RunError> {
-        todo!()
-    }
-}
+pub use plan::{Plan, prepare};
 
 /// Whoever watches a run.
 pub trait Observer {

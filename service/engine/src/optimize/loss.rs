@@ -1,0 +1,324 @@
+//! The sum that each picture maximizes: terms of plugins, their signs and weights, and the gradients they hand back.
+
+use super::buffer::{self, Buffer};
+use crate::plugin::{Axis, Instance, StepInfo, TermError, TermKind, View};
+use tch::{Device, TchError, Tensor};
+
+/// A term of the spec, bound to its pictures and to what it reads.
+pub struct BoundTerm {
+    instance: Instance,
+    weight: f64,
+    /// Rising and not empty.
+    pub images: Vec<u32>,
+    /// What it reads, in the order of its taps.
+    pub sources: Vec<Source>,
+}
+
+/// What a tap reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The picture before its transforms.
+    Image,
+    /// A layer, by its place in the plan's list.
+    Layer(usize),
+}
+
+/// Why the sum could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum LossError {
+    /// A plugin failed.
+    #[error(transparent)]
+    Term(#[from] TermError),
+    /// libtorch failed.
+    #[error(transparent)]
+    Torch(#[from] TchError),
+}
+
+impl BoundTerm {
+    /// Binds an instance whose taps are `sources`.
+    pub fn new(instance: Instance, weight: f64, images: Vec<u32>, sources: Vec<Source>) -> Self {
+        Self { instance, weight, images, sources }
+    }
+
+    /// Objective, penalty or step operation.
+    pub fn kind(&self) -> TermKind {
+        self.instance.info().kind
+    }
+
+    /// Whether its values depend on several pictures at once.
+    pub fn couples(&self) -> bool {
+        self.instance.info().batch_coupled
+    }
+
+    /// Shows the plugin the shapes it will get.
+    pub fn prepare(&mut self, shapes: &[View]) -> Result<(), TermError> {
+        self.instance.prepare(shapes)
+    }
+
+    /// What the instance is.
+    pub fn info(&self) -> &crate::plugin::TermInfo {
+        self.instance.info()
+    }
+
+    /// The factor of its values in the sum. This is the only place where anything is subtracted.
+    pub fn factor(&self) -> f64 {
+        match self.kind() {
+            TermKind::Objective => self.weight,
+            TermKind::Penalty => -self.weight,
+            TermKind::StepOperation => 0.0,
+        }
+    }
+
+    /// Lets a step operation edit the gradient of its pictures, `[n, c, h, w]` in the order of all pictures, in place.
+    ///
+    /// The pictures themselves are handed as a copy.
+    pub fn apply(&mut self, step: &StepInfo, images: &Tensor, gradient: &Tensor) -> Result<(), LossError> {
+        let rows = index(&self.images, gradient.device())?;
+        let picked = images.f_index_select(0, &rows)?.f_to(Device::Cpu)?.f_contiguous()?;
+        let own = Buffer::like(&picked, &IMAGE_AXES)?;
+        let _ = own.tensor().shallow_clone().f_copy_(&gradient.f_index_select(0, &rows)?)?;
+        let (image, edited) = (buffer::view(&picked, &IMAGE_AXES)?, buffer::view(own.tensor(), &IMAGE_AXES)?);
+        self.instance.apply(step, &image, &edited)?;
+        if !own.intact() {
+            return Err(buffer::wrote_outside(&self.info().id).into());
+        }
+        let _ = gradient.shallow_clone().f_index_copy_(0, &rows, &own.tensor().f_to(gradient.device())?)?;
+        Ok(())
+    }
+}
+
+/// The axes of a picture.
+pub const IMAGE_AXES: [Axis; 4] = [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width];
+
+/// What one pass read for its pictures, and where terms put gradients. Everything is on the CPU and detached.
+pub struct Reading {
+    images: Vec<u32>,
+    pictures: Slot,
+    /// One per layer of the plan; `None` where the pass does not read it.
+    layers: Vec<Option<Slot>>,
+}
+
+/// A layer's value, its first axis counting the pictures of a pass.
+pub struct Layer<'a> {
+    /// float32.
+    pub value: &'a Tensor,
+    /// What each axis means.
+    pub axes: &'a [Axis],
+}
+
+struct Slot {
+    value: Tensor,
+    axes: Vec<Axis>,
+    gradient: Buffer,
+}
+
+impl Slot {
+    fn new(value: &Tensor, axes: Vec<Axis>) -> Result<Self, TchError> {
+        let value = value.detach().f_to(Device::Cpu)?;
+        Ok(Self { gradient: Buffer::like(&value, &axes)?, value, axes })
+    }
+
+    /// Takes the value of the next step, keeping the buffer where its layout still fits.
+    fn refresh(&mut self, value: &Tensor) -> Result<(), TchError> {
+        self.value = value.detach().f_to(Device::Cpu)?;
+        if self.gradient.fits(&self.value) {
+            self.gradient.clear();
+        } else {
+            self.gradient = Buffer::like(&self.value, &self.axes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reading {
+    /// Takes the pictures `images` of a pass, `[n, c, h, w]`, and the layers that it read.
+    pub fn new(images: &[u32], pictures: &Tensor, layers: &[Option<Layer>]) -> Result<Self, TchError> {
+        let slot = |layer: &Layer| Slot::new(layer.value, layer.axes.to_vec());
+        let layers = layers.iter().map(|l| l.as_ref().map(slot).transpose()).collect::<Result<_, _>>()?;
+        Ok(Self { images: images.to_vec(), pictures: Slot::new(pictures, IMAGE_AXES.to_vec())?, layers })
+    }
+
+    /// Takes what the same pass read at the next step, and empties the gradients.
+    pub fn refresh(&mut self, pictures: &Tensor, layers: &[Option<Layer>]) -> Result<(), TchError> {
+        self.pictures.refresh(pictures)?;
+        for (slot, layer) in self.layers.iter_mut().zip(layers) {
+            if let (Some(slot), Some(layer)) = (slot, layer) {
+                slot.refresh(layer.value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient that terms gave for the pictures themselves, `[n, c, h, w]`, on the CPU.
+    pub fn picture_gradient(&self) -> &Tensor {
+        self.pictures.gradient.tensor()
+    }
+
+    /// The gradient that terms gave for a layer of the plan, on the CPU; `None` where the pass does not read it.
+    pub fn layer_gradient(&self, layer: usize) -> Option<&Tensor> {
+        self.layers[layer].as_ref().map(|slot| slot.gradient.tensor())
+    }
+
+    fn slot(&self, source: Source) -> &Slot {
+        match source {
+            Source::Image => &self.pictures,
+            Source::Layer(layer) => {
+                self.layers[layer].as_ref().expect("a pass reads every layer that the terms of its pictures read")
+            }
+        }
+    }
+
+    /// The rows of this reading that are among `images`.
+    fn rows(&self, images: &[u32]) -> Vec<u32> {
+        let found = self.images.iter().enumerate().filter(|(_, image)| images.contains(image));
+        found.map(|(row, _)| row as u32).collect()
+    }
+}
+
+/// A term's values for some pictures of a group.
+pub struct TermValues {
+    /// Rising.
+    pub images: Vec<u32>,
+    /// One per picture, unweighted.
+    pub values: Vec<f64>,
+}
+
+/// Evaluates one term over the passes of a group, adding `factor · ∂value/∂tap` to the readings' gradients where `wanted`.
+///
+/// A term without coupling is called pass by pass, another once with all passes together.
+pub fn evaluate(
+    term: &mut BoundTerm,
+    step: &StepInfo,
+    readings: &[Reading],
+    wanted: bool,
+) -> Result<Vec<TermValues>, LossError> {
+    let mut found = Vec::new();
+    if term.couples() {
+        found.extend(evaluate_together(term, step, readings, wanted)?);
+    } else {
+        for reading in readings {
+            found.extend(evaluate_together(term, step, std::slice::from_ref(reading), wanted)?);
+        }
+    }
+    Ok(found)
+}
+
+fn evaluate_together(
+    term: &mut BoundTerm,
+    step: &StepInfo,
+    readings: &[Reading],
+    wanted: bool,
+) -> Result<Option<TermValues>, LossError> {
+    let parts: Vec<(usize, Vec<u32>)> = readings
+        .iter()
+        .enumerate()
+        .map(|(place, reading)| (place, reading.rows(&term.images)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    let images: Vec<u32> = parts
+        .iter()
+        .flat_map(|(place, rows)| rows.iter().map(|&row| readings[*place].images[row as usize]))
+        .collect();
+    if images.is_empty() {
+        return Ok(None);
+    }
+    let strided = term.info().strided;
+    let taps: Vec<Tap> = term
+        .sources
+        .iter()
+        .map(|&source| Tap::gather(source, &parts, readings, strided, wanted))
+        .collect::<Result<_, _>>()?;
+    let scale = vec![term.factor(); images.len()];
+    let mut values = vec![0.0; images.len()];
+    {
+        let inputs: Vec<View> =
+            taps.iter().map(|tap| buffer::view(&tap.value, &tap.axes)).collect::<Result<_, _>>()?;
+        let gradients: Vec<View> = taps
+            .iter()
+            .filter_map(|tap| tap.gradient.as_ref().map(|gradient| buffer::view(gradient, &tap.axes)))
+            .collect::<Result<_, _>>()?;
+        let gradients = wanted.then_some(&gradients[..]);
+        term.instance.eval(step, &inputs, gradients, &scale, &mut values)?;
+    }
+    for tap in &taps {
+        tap.scatter(&parts, readings, &term.instance)?;
+    }
+    Ok(Some(TermValues { images, values }))
+}
+
+/// One tap of one call: the rows of its pictures, and where their gradient goes.
+struct Tap {
+    source: Source,
+    value: Tensor,
+    axes: Vec<Axis>,
+    /// A view of a reading's buffer, or of `own`.
+    gradient: Option<Tensor>,
+    /// A buffer for this call alone, to be added to the readings' afterwards.
+    own: Option<Buffer>,
+}
+
+impl Tap {
+    /// Takes rows without a copy where they lie together in one pass and the plugin takes their strides.
+    fn gather(
+        source: Source,
+        parts: &[(usize, Vec<u32>)],
+        readings: &[Reading],
+        strided: bool,
+        wanted: bool,
+    ) -> Result<Self, TchError> {
+        if let [(place, rows)] = parts {
+            let slot = readings[*place].slot(source);
+            let (first, count) = (i64::from(rows[0]), rows.len() as i64);
+            let together = i64::from(rows[rows.len() - 1]) - first + 1 == count;
+            let value = slot.value.f_narrow(0, first, count);
+            if together && (strided || value.as_ref().is_ok_and(Tensor::is_contiguous)) {
+                let gradient =
+                    wanted.then(|| slot.gradient.tensor().f_narrow(0, first, count)).transpose()?;
+                let strided_gradient = gradient.as_ref().is_some_and(|g| !g.is_contiguous());
+                if strided || !strided_gradient {
+                    return Ok(Self { source, value: value?, axes: slot.axes.clone(), gradient, own: None });
+                }
+            }
+        }
+        let pieces: Vec<Tensor> = parts
+            .iter()
+            .map(|(place, rows)| {
+                let slot = readings[*place].slot(source);
+                slot.value.f_index_select(0, &index(rows, Device::Cpu)?)
+            })
+            .collect::<Result<_, TchError>>()?;
+        let value = Tensor::f_cat(&pieces, 0)?.f_contiguous()?;
+        let axes = readings[parts[0].0].slot(source).axes.clone();
+        let own = wanted.then(|| Buffer::like(&value, &axes)).transpose()?;
+        let gradient = own.as_ref().map(|own| own.tensor().shallow_clone());
+        Ok(Self { source, value, axes, gradient, own })
+    }
+
+    /// Checks the guards and adds a buffer of its own to the readings'.
+    fn scatter(
+        &self,
+        parts: &[(usize, Vec<u32>)],
+        readings: &[Reading],
+        instance: &Instance,
+    ) -> Result<(), LossError> {
+        let shared_intact = parts.iter().all(|(place, _)| readings[*place].slot(self.source).gradient.intact());
+        if !shared_intact || self.own.as_ref().is_some_and(|own| !own.intact()) {
+            return Err(buffer::wrote_outside(&instance.info().id).into());
+        }
+        let (Some(gradient), Some(_)) = (&self.gradient, &self.own) else { return Ok(()) };
+        let mut first = 0;
+        for (place, rows) in parts {
+            let piece = gradient.f_narrow(0, first, rows.len() as i64)?;
+            first += rows.len() as i64;
+            let mut whole = readings[*place].slot(self.source).gradient.tensor().shallow_clone();
+            let _ = whole.f_index_add_(0, &index(rows, Device::Cpu)?, &piece)?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows as an index tensor.
+fn index(rows: &[u32], device: Device) -> Result<Tensor, TchError> {
+    let rows: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
+    Tensor::f_from_slice(&rows)?.f_to(device)
+}

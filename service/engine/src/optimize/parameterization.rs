@@ -1,0 +1,129 @@
+//! How numbers become a picture: one file per parameterization, and the colour space they share.
+
+mod color;
+mod fourier;
+mod pixel;
+
+use crate::seed::{Draws, Use};
+use crate::spec::{self, OptimizeSpec};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// The pictures of a job as what the optimizer moves.
+pub struct Canvas {
+    /// A leaf that requires gradients; its first axis counts images.
+    parameters: Tensor,
+    kind: Kinds,
+    decorrelate_colors: bool,
+}
+
+enum Kinds {
+    Pixel,
+    Fourier(fourier::Fourier),
+}
+
+impl Canvas {
+    /// Draws the start of every picture of the spec, each from its own key.
+    pub fn start(spec: &OptimizeSpec, channels: i64, device: Device) -> Result<Self, TchError> {
+        let (height, width) = (i64::from(spec.height), i64::from(spec.width));
+        let (shape, kind, deviation) = match spec.parameterization {
+            spec::Parameterization::Pixel { standard_deviation } => {
+                (vec![channels, height, width], Kinds::Pixel, standard_deviation)
+            }
+            spec::Parameterization::Fourier { standard_deviation, decay_power } => {
+                let fourier = fourier::Fourier::new(height, width, decay_power, device)?;
+                (fourier.shape(channels), Kinds::Fourier(fourier), standard_deviation)
+            }
+        };
+        let starts: Vec<Tensor> = (0..spec.images)
+            .map(|image| {
+                let mut draws = Draws::new(spec.seed, image, 0, Use::Start);
+                let count = shape.iter().product::<i64>();
+                let values: Vec<f32> = (0..count).map(|_| (draws.normal() * deviation) as f32).collect();
+                Tensor::f_from_slice(&values)?.f_reshape(&shape)
+            })
+            .collect::<Result<_, _>>()?;
+        let parameters = Tensor::f_stack(&starts, 0)?.f_to(device)?.set_requires_grad(true);
+        Ok(Self { parameters, kind, decorrelate_colors: spec.decorrelate_colors })
+    }
+
+    /// What the optimizer moves; the first axis counts images.
+    pub fn parameters(&self) -> &Tensor {
+        &self.parameters
+    }
+
+    /// The pictures, `[n, c, h, w]`, f32, each in `0..=1`, differentiable in the parameters.
+    ///
+    /// The sigmoid keeps them in range without clipping gradients (lucid, `optvis/param/color.py`, `to_valid_rgb`).
+    pub fn images(&self) -> Result<Tensor, TchError> {
+        let plain = match &self.kind {
+            Kinds::Pixel => pixel::images(&self.parameters)?,
+            Kinds::Fourier(fourier) => fourier.images(&self.parameters)?,
+        };
+        let colored = if self.decorrelate_colors { color::correlate(&plain)? } else { plain };
+        colored.f_sigmoid()
+    }
+}
+
+/// A standard normal `[n, c, h, w]` for tests of the parts.
+#[cfg(test)]
+fn noise(shape: &[i64]) -> Tensor {
+    let mut draws = Draws::new(3, 0, 0, Use::Start);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| draws.normal() as f32).collect();
+    Tensor::from_slice(&values).reshape(shape).to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Optimizer, Parameterization};
+
+    fn spec(parameterization: Parameterization, height: u32, width: u32, images: u32) -> OptimizeSpec {
+        OptimizeSpec {
+            images,
+            terms: vec![],
+            steps: 1,
+            seed: 5,
+            height,
+            width,
+            parameterization,
+            decorrelate_colors: false,
+            transforms: vec![],
+            optimizer: Optimizer::DEFAULT,
+            snapshot_steps: vec![],
+            images_per_pass: 8,
+        }
+    }
+
+    const FOURIER: Parameterization =
+        Parameterization::Fourier { standard_deviation: 0.01, decay_power: 1.0 };
+
+    /// Lucid's start before the sigmoid has these deviations at sd 0.01, p = 1 and the division by 4 (derived
+    /// from its formula; a mean over the whole picture's spectrum).
+    #[test]
+    fn a_fourier_start_is_as_strong_as_lucids() {
+        for (side, expected) in [(64, 0.0180), (128, 0.0195), (224, 0.0206)] {
+            let canvas = Canvas::start(&spec(FOURIER, side, side, 8), 3, Device::Cpu).unwrap();
+            let images = canvas.images().unwrap();
+            let logits = (&images / (1.0 - &images)).log();
+            let deviation = logits.std(false).double_value(&[]);
+            assert!((deviation / expected - 1.0).abs() < 0.1, "{side}: {deviation} against {expected}");
+        }
+    }
+
+    #[test]
+    fn images_have_the_asked_shape_and_range_and_do_not_depend_on_their_number() {
+        for parameterization in [FOURIER, Parameterization::Pixel { standard_deviation: 0.01 }] {
+            for (height, width) in [(96, 160), (33, 20), (1, 1)] {
+                let one = Canvas::start(&spec(parameterization, height, width, 1), 3, Device::Cpu).unwrap();
+                let three = Canvas::start(&spec(parameterization, height, width, 3), 3, Device::Cpu).unwrap();
+                let (a, b) = (one.images().unwrap(), three.images().unwrap());
+                assert_eq!(b.size(), [3, 3, i64::from(height), i64::from(width)]);
+                assert!(b.min().double_value(&[]) > 0.0 && b.max().double_value(&[]) < 1.0);
+                assert!(a.get(0).allclose(&b.get(0), 1e-6, 1e-6, false));
+                if height > 1 {
+                    assert!(!b.get(0).allclose(&b.get(1), 1e-3, 1e-3, false), "starts differ");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! From a spec to what can run: every check that needs the model or the plugins, and the shape of the passes.
+
+use super::loss::{BoundTerm, Source};
+use crate::model::{Axis, ChannelOrder, FixedInput, Model};
+use crate::plugin::{DType, Registry, TermError, TermKind, View};
+use crate::seed::{Draws, Use};
+use crate::spec::{FieldError, OptimizeSpec, TermSpec};
+use std::sync::Arc;
+
+/// A checked optimization, ready to run on any thread.
+pub struct Plan {
+    pub(super) spec: OptimizeSpec,
+    pub(super) model: Arc<Model>,
+    /// The layers that terms read, each once.
+    pub(super) layers: Vec<String>,
+    /// One per term of the spec, in its order.
+    pub(super) terms: Vec<BoundTerm>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// Pictures whose terms see each other, as the passes that make their activations.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub passes: Vec<Pass>,
+}
+
+/// Pictures that go through the network together; the spec alone decides which.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// Rising.
+    pub images: Vec<u32>,
+    /// Indices into [`Plan::layers`], rising.
+    pub layers: Vec<usize>,
+}
+
+/// Checks everything that needs the model or the plugins and returns what can run.
+///
+/// Takes about one forward pass of the model at the spec's size, on the calling thread.
+///
+/// # Errors
+/// One [`FieldError`] per wrong field: an unknown layer or term, a parameter, a size that the export fixed.
+pub fn prepare(
+    spec: &OptimizeSpec,
+    model: &Arc<Model>,
+    registry: &Registry,
+) -> Result<Plan, Vec<FieldError>> {
+    let mut errors = check_input(spec, model);
+    let mut binder = Binder { spec, model, registry, layers: Vec::new() };
+    let mut terms = Vec::with_capacity(spec.terms.len());
+    for (place, term) in spec.terms.iter().enumerate() {
+        match binder.bind(place, term) {
+            Ok(bound) => terms.push(bound),
+            Err(error) => errors.push(error),
+        }
+    }
+    let layers = binder.layers;
+    if errors.is_empty() {
+        errors.extend(uncovered(spec, &terms));
+        errors.extend(prepare_terms(spec, model, &layers, &mut terms));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let groups = groups(spec, &terms);
+    Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups })
+}
+
+/// Holds the spec's sizes against what the export fixed, and its colours against the model's channels.
+fn check_input(spec: &OptimizeSpec, model: &Model) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let FixedInput { batch, height, width } = model.fixed();
+    let mut fixed = |field: &str, what: &str, axis: u32, asked: u32, only: Option<u32>| {
+        if let Some(only) = only.filter(|&only| only != asked) {
+            errors.push(FieldError::new(
+                field,
+                format!(
+                    "{asked} does not fit: the export of model `{}` fixed the {what} at {only}; ask for {only}, or export \
+                     with `dynamic_shapes=({{{axis}: torch.export.Dim.DYNAMIC}},)`",
+                    model.name()
+                ),
+            ));
+        }
+    };
+    fixed("images_per_pass", "batch size", 0, spec.images_per_pass, batch);
+    fixed("size.height", "height", 2, spec.height, height);
+    fixed("size.width", "width", 3, spec.width, width);
+    let colors = matches!(model.manifest().input.channels, ChannelOrder::Rgb | ChannelOrder::Bgr);
+    if spec.decorrelate_colors && !colors {
+        errors.push(FieldError::new(
+            "parameterization.decorrelate_colors",
+            format!("true needs a model that takes colours; `{}` does not: leave it out", model.name()),
+        ));
+    }
+    errors
+}
+
+/// Every picture needs something to climb.
+fn uncovered(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Option<FieldError> {
+    let climbs =
+        |image: &u32| terms.iter().any(|t| t.kind() == TermKind::Objective && t.images.contains(image));
+    let image = (0..spec.images).find(|image| !climbs(image))?;
+    Some(FieldError::new(
+        "terms",
+        format!("no objective applies to image {image}; each image needs at least one, such as `channel`"),
+    ))
+}
+
+/// Turns terms of the spec into instances whose taps are known layers.
+struct Binder<'a> {
+    spec: &'a OptimizeSpec,
+    model: &'a Model,
+    registry: &'a Registry,
+    layers: Vec<String>,
+}
+
+impl Binder<'_> {
+    fn bind(&mut self, place: usize, term: &TermSpec) -> Result<BoundTerm, FieldError> {
+        let at = |error: TermError| field_error(place, &error);
+        let info = self.registry.term(&term.id).map_err(at)?;
+        let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
+        let mut instance = info.create(&term.params, seed).map_err(at)?;
+        let taps = instance.taps().map_err(at)?;
+        let sources = taps
+            .iter()
+            .map(|tap| match tap {
+                crate::plugin::Tap::Image => Ok(Source::Image),
+                crate::plugin::Tap::Layer { path } => self.layer(path).map_err(|reason| {
+                    FieldError::new(layer_field(place, term, path), reason)
+                }),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(BoundTerm::new(instance, term.weight, term.images.clone(), sources))
+    }
+
+    /// The place of a layer in the list of those read. A trailing `?` takes the layer itself where it has no value before its
+    /// activation (see the header, `us_tap`).
+    fn layer(&mut self, path: &str) -> Result<Source, String> {
+        let path = match path.strip_suffix(":pre?") {
+            Some(plain) if self.model.layer(&format!("{plain}:pre")).is_err() => plain.to_string(),
+            _ => path.trim_end_matches('?').to_string(),
+        };
+        self.model.layer(&path).map_err(|error| error.to_string())?;
+        let place = self.layers.iter().position(|layer| *layer == path).unwrap_or_else(|| {
+            self.layers.push(path);
+            self.layers.len() - 1
+        });
+        Ok(Source::Layer(place))
+    }
+}
+
+/// The field that holds a layer: the parameter whose value it is, else the term itself.
+fn layer_field(place: usize, term: &TermSpec, path: &str) -> String {
+    let asked = path.trim_end_matches('?').trim_end_matches(":pre");
+    let holder = term.params.iter().find(|(_, value)| match value {
+        crate::plugin::ParamValue::String(text) => text.trim_end_matches(":pre") == asked,
+        _ => false,
+    });
+    match holder {
+        Some((name, _)) => format!("terms[{place}].params.{name}"),
+        None => format!("terms[{place}].id"),
+    }
+}
+
+/// The field that a term's refusal speaks of.
+fn field_error(place: usize, error: &TermError) -> FieldError {
+    let field = match (error.parameter(), error) {
+        (Some(name), _) => format!("terms[{place}].params.{name}"),
+        (None, _) => format!("terms[{place}].id"),
+    };
+    FieldError::new(field, error.to_string())
+}
+
+/// Shows every term the shapes that it will get.
+fn prepare_terms(
+    spec: &OptimizeSpec,
+    model: &Model,
+    layers: &[String],
+    terms: &mut [BoundTerm],
+) -> Vec<FieldError> {
+    let shapes = match model.shapes(layers, spec.height, spec.width) {
+        Ok(shapes) => shapes,
+        Err(error) => return vec![FieldError::new("size", error.to_string())],
+    };
+    let picture = model.manifest().input.mean.len() as i64;
+    let mut errors = Vec::new();
+    for (place, term) in terms.iter_mut().enumerate() {
+        let count = term.images.len() as i64;
+        let views: Vec<View> = term
+            .sources
+            .iter()
+            .map(|source| {
+                let (rest, axes) = match source {
+                    Source::Image => (
+                        vec![picture, i64::from(spec.height), i64::from(spec.width)],
+                        vec![Axis::Channel, Axis::Height, Axis::Width],
+                    ),
+                    Source::Layer(layer) => {
+                        let shape = &shapes[*layer];
+                        (shape.shape.iter().map(|&size| size as i64).collect(), shape.axes.clone())
+                    }
+                };
+                let shape = [vec![count], rest].concat();
+                View::shape_only(DType::F32, &shape, &super::buffer::roles(&axes))
+            })
+            .collect();
+        if let Err(error) = term.prepare(&views) {
+            errors.push(field_error(place, &error));
+        }
+    }
+    errors
+}
+
+/// Decides which pictures share a pass: those that read the same layers, in order, at most `images_per_pass` together. Where a
+/// term couples pictures, all passes are one group, so that the term sees them all.
+fn groups(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Vec<Group> {
+    let mut passes: Vec<Pass> = Vec::new();
+    for image in 0..spec.images {
+        let layers = layers_of(image, terms);
+        let open = passes.iter_mut().rev().find(|pass| pass.layers == layers);
+        match open {
+            Some(pass) if pass.images.len() < spec.images_per_pass as usize => pass.images.push(image),
+            _ => passes.push(Pass { images: vec![image], layers }),
+        }
+    }
+    if terms.iter().any(BoundTerm::couples) {
+        vec![Group { passes }]
+    } else {
+        passes.into_iter().map(|pass| Group { passes: vec![pass] }).collect()
+    }
+}
+
+/// The layers that the terms of a picture read, rising.
+fn layers_of(image: u32, terms: &[BoundTerm]) -> Vec<usize> {
+    let mut layers: Vec<usize> = terms
+        .iter()
+        .filter(|term| term.images.contains(&image))
+        .flat_map(|term| &term.sources)
+        .filter_map(|source| match source {
+            Source::Layer(layer) => Some(*layer),
+            Source::Image => None,
+        })
+        .collect();
+    layers.sort_unstable();
+    layers.dedup();
+    layers
+}
