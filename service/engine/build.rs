@@ -14,6 +14,27 @@ fn main() {
     println!("cargo::metadata=libtorch_lib={}", lib.display());
     // Nobody should need LD_LIBRARY_PATH. The canonical path outlives the checkout's link.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    #[cfg(feature = "torch")]
+    compile_shim(&libtorch);
+}
+
+/// The C interface to libtorch's dispatcher, in the C++ dialect and ABI that torch-sys uses.
+#[cfg(feature = "torch")]
+fn compile_shim(libtorch: &std::path::Path) {
+    println!("cargo::rerun-if-changed=shim/shim.cpp");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        // libtorch's headers are not ours to mend; as system headers they do not warn.
+        .flag("-isystem")
+        .flag(libtorch.join("include"))
+        .flag("-isystem")
+        .flag(libtorch.join("include/torch/csrc/api/include"))
+        .warnings(true)
+        .flag_if_supported("-Wno-missing-field-initializers")
+        .file("shim/shim.cpp")
+        .compile("unitscope_shim");
 }
 
 /// The libtorch that torch-sys is built with as well, by its canonical path.
