@@ -1,0 +1,45 @@
+# The commands of this checkout. `make` alone says what they are.
+
+PYTHON ?= python3
+CARGO ?= cargo
+
+PLUGINS := unitscope-plugin-objectives unitscope-plugin-regularizers unitscope-plugin-step-operations
+
+.PHONY: help demo test libtorch plugins test-clients fmt lint
+
+help: ## Say what there is
+	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' $(MAKEFILE_LIST) | column -t -s @
+	@echo
+	@echo "After \`make demo\` or \`make libtorch\`, plain cargo works: cargo build, cargo test,"
+	@echo "  cargo run --bin unitscope-server -- --models demo/models --plugins target/plugins"
+
+demo: libtorch plugins ## Build all, show what the demo model's units want: pictures in demo-out/
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) scripts/demo.py
+
+test: libtorch test-clients ## Run every test
+	$(CARGO) test --workspace
+	$(CARGO) test -p unitscope-engine --no-default-features
+
+libtorch: ## Fetch libtorch into ~/.cache/unitscope, unless it is there or LIBTORCH is set
+	@$(PYTHON) scripts/libtorch.py
+
+plugins: ## Build the built-in plugins into target/plugins/
+	$(CARGO) build --release $(addprefix -p ,$(PLUGINS))
+	@mkdir -p target/plugins
+	@# install replaces a file as a whole: a server that has the old one open keeps it.
+	@install -m 755 target/release/libunitscope_objectives.so target/release/libunitscope_regularizers.so \
+		target/release/libunitscope_step_operations.so target/plugins/
+
+test-clients:
+	@$(PYTHON) scripts/test_clients.py
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+lint: libtorch ## Check the format, and clippy without a warning
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p unitscope-engine --no-default-features --all-targets -- -D warnings
