@@ -2,22 +2,23 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-PLUGINS := unitscope-plugin-objectives unitscope-plugin-regularizers unitscope-plugin-step-operations
+PLUGINS := objectives regularizers step_operations
 
 .PHONY: help demo test libtorch plugins test-clients fmt lint
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
 	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' $(MAKEFILE_LIST) | column -t -s @
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-16s %s\n", $$1, $$2 }'
 	@echo
 	@echo "After \`make demo\` or \`make libtorch\`, plain cargo works: cargo build, cargo test,"
 	@echo "  cargo run --bin unitscope-server -- --models demo/models --plugins target/plugins"
 
 demo: libtorch plugins ## Build all, show what the demo model's units want: pictures in demo-out/
 	$(CARGO) build --release -p unitscope-server -p unitscope
-	$(PYTHON) scripts/demo.py
+	$(PYTHON) scripts/demo.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins
 
 test: libtorch test-clients ## Run every test
 	$(CARGO) test --workspace
@@ -27,11 +28,10 @@ libtorch: ## Fetch libtorch into ~/.cache/unitscope, unless it is there or LIBTO
 	@$(PYTHON) scripts/libtorch.py
 
 plugins: ## Build the built-in plugins into target/plugins/
-	$(CARGO) build --release $(addprefix -p ,$(PLUGINS))
-	@mkdir -p target/plugins
+	$(CARGO) build --release $(addprefix -p unitscope-plugin-,$(subst _,-,$(PLUGINS)))
+	@mkdir -p $(TARGET)/plugins
 	@# install replaces a file as a whole: a server that has the old one open keeps it.
-	@install -m 755 target/release/libunitscope_objectives.so target/release/libunitscope_regularizers.so \
-		target/release/libunitscope_step_operations.so target/plugins/
+	@install -m 755 $(PLUGINS:%=$(TARGET)/release/libunitscope_%.so) $(TARGET)/plugins/
 
 test-clients:
 	@$(PYTHON) scripts/test_clients.py

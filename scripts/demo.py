@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""The demo: starts the server with the demo model, runs the client against it, says what to open, stops the server.
+
+It builds nothing; `make demo` does that first.
+"""
+
+import argparse
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OUT = os.path.join(CHECKOUT, "demo-out")
+# Every class, and some channels of the layers below them.
+UNITS = ["logits:0-15", "block5:0-3", "block4:0-3", "block3:0-3", "conv2:0-3"]
+# Loading plugins and binding a port take less than a second; a cold disk may take long to read libtorch.
+START_S = 60
+STOP_S = 10
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binaries", default=os.path.join(CHECKOUT, "target", "release"))
+    parser.add_argument("--plugins", default=os.path.join(CHECKOUT, "target", "plugins"))
+    arguments = parser.parse_args()
+    # So that the server is stopped on a plain `kill` as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    log = os.path.join(OUT, "server.log")
+    # Pictures of an earlier demo would be taken for this one's.
+    shutil.rmtree(OUT, ignore_errors=True)
+    os.makedirs(OUT)
+    with open(log, "w") as log_file:
+        server = start(arguments, log_file)
+        try:
+            address = address_of(server, log)
+            code = optimize(arguments, address)
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            stop(server)
+    if code == 130:
+        sys.exit(code)
+    if code != 0:
+        sys.exit(f"error: the client ended with code {code}; the server's log is {os.path.relpath(log)}")
+    print(f"\nOpen {os.path.relpath(os.path.join(OUT, 'contact-sheet.png'))}; the single pictures lie beside it.")
+
+
+def start(arguments, log_file):
+    # A session of its own: Ctrl-C must reach the client only, which then says what became of its job.
+    return subprocess.Popen(
+        [os.path.join(arguments.binaries, "unitscope-server"), "--models", os.path.join(CHECKOUT, "demo", "models"),
+         "--plugins", arguments.plugins, "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE, stderr=log_file, start_new_session=True, universal_newlines=True,
+    )  # fmt: skip
+
+
+def address_of(server, log):
+    """The server prints `listening on HOST:PORT` once clients can connect."""
+    ready, _, _ = select.select([server.stdout], [], [], START_S)
+    line = server.stdout.readline() if ready else ""
+    word, _, address = line.strip().rpartition(" ")
+    if word != "listening on":
+        with open(log) as file:
+            sys.stderr.write(file.read())
+        sys.exit("error: the server did not start (its log is above)")
+    print(f"unitscope-server listens on {address}", flush=True)
+    return address
+
+
+def optimize(arguments, address):
+    command = [os.path.join(arguments.binaries, "unitscope"), "--server", f"http://{address}"]
+    command += ["optimize", "--model", "demo", "--out", OUT]
+    for unit in UNITS:
+        command += ["--unit", unit]
+    return subprocess.run(command).returncode
+
+
+def stop(server):
+    server.terminate()
+    try:
+        server.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()
