@@ -72,7 +72,7 @@ def address_of(server, log):
 
 def optimize(arguments, address):
     command = [os.path.join(arguments.binaries, "unitscope"), "--server", f"http://{address}"]
-    command += ["optimize", "--model", "demo", "--out", OUT]
+    command += ["optimize", "--model", "demo", "--out", os.path.relpath(OUT)]
     for unit in UNITS:
         command += ["--unit", unit]
     return subprocess.run(command).returncode
