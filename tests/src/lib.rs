@@ -1,1 +1,3 @@
-//! Nothing: the tests are in `it/`.
+//! What the tests of several crates share; the tests of the whole are in `it/`. It knows no proto and no tensor.
+
+pub mod build;
