@@ -1,0 +1,41 @@
+//! Models: from a folder with `model.toml` and an exported program to layers that can be run; knows no images, objectives or jobs.
+
+pub mod archive;
+pub mod error;
+pub mod graph;
+pub mod growth;
+pub mod input;
+pub mod layers;
+pub mod limits;
+pub mod manifest;
+pub mod number;
+pub mod operators;
+pub mod passes;
+pub mod pt2;
+#[cfg(test)]
+mod testing;
+
+#[cfg(feature = "torch")]
+mod device;
+#[cfg(feature = "torch")]
+mod execute;
+#[cfg(feature = "torch")]
+mod loaded;
+#[cfg(feature = "torch")]
+mod shim;
+#[cfg(feature = "torch")]
+mod weights;
+
+pub use error::ModelError;
+pub use input::{Extent, FixedInput, InputShape};
+pub use layers::{Axis, LayerInfo, LayerShape};
+pub use manifest::{ChannelOrder, Input, Manifest};
+
+#[cfg(feature = "torch")]
+pub use device::load_cuda;
+#[cfg(feature = "torch")]
+pub use execute::Program;
+#[cfg(feature = "torch")]
+pub use loaded::Model;
+#[cfg(feature = "torch")]
+pub use shim::gradients;

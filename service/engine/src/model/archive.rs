@@ -1,0 +1,125 @@
+//! The zip archive around an exported program: sound, uncompressed, within the caps; knows nothing of what the entries mean.
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::error::ModelError;
+use super::limits::{self, at_most};
+
+/// An archive whose every entry has been checked. All entries share one top folder, whose name does not matter.
+pub struct Archive {
+    zip: ZipArchive<Cursor<Vec<u8>>>,
+    top: String,
+    digest: String,
+}
+
+impl Archive {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`], [`ModelError::Archive`], [`ModelError::TooLarge`].
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let read = |source| ModelError::Read { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(read)?;
+        if !metadata.is_file() {
+            return Err(ModelError::archive("it is no plain file"));
+        }
+        at_most("the model file's size in bytes", metadata.len(), limits::FILE_BYTES)?;
+        Self::new(std::fs::read(path).map_err(read)?)
+    }
+
+    /// Checks an archive that is already in memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Archive`], [`ModelError::TooLarge`].
+    pub fn new(bytes: Vec<u8>) -> Result<Self, ModelError> {
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        let length = bytes.len() as u64;
+        let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+        at_most("the archive's number of entries", zip.len() as u64, limits::ARCHIVE_ENTRIES as u64)?;
+        if zip.has_duplicate_names() {
+            return Err(ModelError::archive("two entries have the same name"));
+        }
+        let mut total = 0_u64;
+        let mut top = None;
+        for index in 0..zip.len() {
+            let entry = zip.by_index_raw(index).map_err(broken)?;
+            let name = std::str::from_utf8(entry.name_raw())
+                .map_err(|_| ModelError::archive("an entry's name is not UTF-8"))?;
+            top = Some(check_name(name, top.as_deref())?);
+            if entry.compression() != CompressionMethod::Stored
+                || entry.compressed_size() != entry.size()
+                || entry.encrypted()
+            {
+                return Err(ModelError::archive(format!(
+                    "entry `{name}` is compressed or encrypted; entries must be stored as they are"
+                )));
+            }
+            total = total.saturating_add(entry.size());
+            if total > length {
+                return Err(ModelError::archive(format!(
+                    "its entries claim more than {total} bytes, but the file has {length}"
+                )));
+            }
+        }
+        let top = top.ok_or_else(|| ModelError::archive("it has no entries"))?;
+        Ok(Self { zip, top, digest })
+    }
+
+    /// BLAKE3 of the whole file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether the archive has this entry, named from below its top folder.
+    pub fn contains(&self, name: &str) -> bool {
+        self.zip.index_for_name(&format!("{}/{name}", self.top)).is_some()
+    }
+
+    /// The bytes of an entry, its checksum verified. `name` starts below the archive's top folder.
+    ///
+    /// # Errors
+    /// [`ModelError::Archive`] if there is no such entry or it is broken, [`ModelError::TooLarge`] above `cap` bytes.
+    pub fn read(&mut self, name: &str, cap: u64) -> Result<Vec<u8>, ModelError> {
+        let full = format!("{}/{name}", self.top);
+        let mut entry = self
+            .zip
+            .by_name(&full)
+            .map_err(|error| ModelError::archive(format!("entry `{name}` cannot be read: {error}")))?;
+        let size = at_most(format!("the size in bytes of entry `{name}`"), entry.size(), cap)?;
+        // The size was checked against the file's own length, so this allocates no more than the file has.
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        entry
+            .read_to_end(&mut bytes)
+            .map_err(|error| ModelError::archive(format!("entry `{name}` cannot be read: {error}")))?;
+        if bytes.len() as u64 != size {
+            return Err(ModelError::archive(format!(
+                "entry `{name}` claims {size} bytes and has {}",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The top folder of a name that stays below it, the same for all entries.
+fn check_name(name: &str, top: Option<&str>) -> Result<String, ModelError> {
+    at_most("the length in bytes of an entry's name", name.len() as u64, limits::NAME_BYTES as u64)?;
+    let wrong = |rule: &str| ModelError::archive(format!("entry `{}` {rule}", name.escape_debug()));
+    if name.contains(['\\', '\0'])
+        || name.split('/').any(|part| part.is_empty() || part == "." || part == "..")
+    {
+        return Err(wrong("is no plain path below the archive's folder"));
+    }
+    let (first, _) = name.split_once('/').ok_or_else(|| wrong("lies outside the archive's folder"))?;
+    match top {
+        Some(top) if top != first => Err(wrong(&format!("does not lie in the archive's folder `{top}`"))),
+        _ => Ok(first.to_owned()),
+    }
+}
+
+fn broken(error: zip::result::ZipError) -> ModelError {
+    ModelError::archive(error.to_string())
+}

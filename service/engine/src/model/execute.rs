@@ -1,0 +1,424 @@
+//! Runs a graph: one step per node, each a prepared call of an operator; knows no file and no layer's name.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use tch::{Device, Kind, Tensor};
+
+use super::error::ModelError;
+use super::graph::{Argument, Graph, Node, Operator, Output, Size, ValueId};
+use super::growth::{self, Known};
+use super::limits::{self, at_most};
+use super::number::{Number, NumberOperator};
+use super::operators;
+use super::shim::{Step, Value};
+use super::weights::{Weights, channels_last};
+
+/// A graph that is ready to run on one device.
+pub struct Program {
+    steps: Vec<Call>,
+    constants: Vec<Option<Tensor>>,
+    input: ValueId,
+    outputs: Vec<ValueId>,
+    values: usize,
+    nodes: usize,
+    device: Device,
+    /// Input shapes at which every step's size has been checked: sizes follow from the input's shape alone.
+    checked: Mutex<Vec<Vec<i64>>>,
+}
+
+struct Call {
+    node: Node,
+    work: Work,
+    /// Values that nobody reads after this step.
+    dropped: Vec<ValueId>,
+}
+
+enum Work {
+    Number(NumberOperator),
+    Operator {
+        step: Step,
+        /// Indices of the arguments that come with each run.
+        changing: Vec<usize>,
+        growth: operators::Growth,
+        outputs: usize,
+    },
+}
+
+/// What a value holds during a run.
+enum Slot {
+    Empty,
+    Tensor(Tensor),
+    Number(Number),
+}
+
+impl Program {
+    /// Prepares every node's call. The graph's outputs are what a run returns.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] if libtorch does not know an operator or its arguments do not fit its schema.
+    pub(super) fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ModelError> {
+        let mut constants: Vec<Option<Tensor>> = Vec::new();
+        constants.resize_with(graph.values.len(), || None);
+        for (id, name) in &graph.weights {
+            constants[id.0] = Some(weights.on(name, device)?);
+        }
+        let mut last_use = vec![None; graph.values.len()];
+        for (index, node) in graph.nodes.iter().enumerate() {
+            node.defines().for_each(|(id, _)| last_use[id.0] = Some(index));
+            node.for_each_read(|id, _| last_use[id.0] = Some(index));
+        }
+        for id in &graph.outputs {
+            last_use[id.0] = None;
+        }
+        let mut dropped: HashMap<usize, Vec<ValueId>> = HashMap::new();
+        for (value, index) in last_use.into_iter().enumerate() {
+            if let Some(index) = index {
+                dropped.entry(index).or_default().push(ValueId(value));
+            }
+        }
+        let mut steps = Vec::with_capacity(graph.nodes.len());
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let work = work(node, &constants, device)?;
+            steps.push(Call {
+                node: node.clone(),
+                work,
+                dropped: dropped.remove(&index).unwrap_or_default(),
+            });
+        }
+        Ok(Self {
+            steps,
+            constants,
+            input: graph.input,
+            outputs: graph.outputs.clone(),
+            values: graph.values.len(),
+            nodes: graph.nodes.len(),
+            device,
+            checked: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Runs the network on `input`, `[n, c, h, w]`, float32, already normalized and in the network's channel order, on the program's device. Returns
+    /// one tensor per tapped layer, in the order asked. Gradients flow back to `input` if it requires them and gradients are on.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] if an operator refuses its arguments, [`ModelError::TooLarge`] before one that would make a tensor above the caps.
+    pub fn run(&self, input: &Tensor) -> Result<Vec<Tensor>, ModelError> {
+        let mut slots = self.forward(input, |_, _| ())?;
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for &id in &self.outputs {
+            outputs.push(self.tensor(&slots, id)?.shallow_clone());
+        }
+        slots.clear();
+        Ok(outputs)
+    }
+
+    /// Number of nodes that the cut left.
+    pub fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// The device that `run` expects its input on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The shape and kind of every tensor that a run computes.
+    pub(super) fn trace(&self, input: &Tensor) -> Result<HashMap<ValueId, (Vec<i64>, Kind)>, ModelError> {
+        let mut shapes = HashMap::new();
+        shapes.insert(self.input, (input.size(), input.kind()));
+        self.forward(input, |id, tensor| {
+            shapes.insert(id, (tensor.size(), tensor.kind()));
+        })?;
+        Ok(shapes)
+    }
+
+    fn forward(
+        &self,
+        input: &Tensor,
+        mut seen: impl FnMut(ValueId, &Tensor),
+    ) -> Result<Vec<Slot>, ModelError> {
+        let shape = input.size();
+        let batch = shape.first().copied().unwrap_or(1).max(1).unsigned_abs();
+        let mut caps = (!self.is_checked(&shape)).then(|| Caps { batch, live: 0 });
+        let mut slots = Vec::with_capacity(self.values);
+        slots.resize_with(self.values, || Slot::Empty);
+        let image = if shape.len() == 4 { channels_last(input)? } else { input.shallow_clone() };
+        slots[self.input.0] = Slot::Tensor(image);
+        for call in &self.steps {
+            match &call.work {
+                Work::Number(operator) => {
+                    let number = self.number(*operator, call, &slots)?;
+                    if let Some((id, _)) = call.node.defines().next() {
+                        slots[id.0] = Slot::Number(number);
+                    }
+                }
+                Work::Operator { step, changing, growth, outputs } => {
+                    if let Some(caps) = &mut caps {
+                        caps.check(*growth, &self.known(call, &slots), &call.node)?;
+                    }
+                    let arguments: Vec<Value<'_>> = changing
+                        .iter()
+                        .map(|&index| self.value(&call.node.arguments[index].1, &slots))
+                        .collect::<Result<_, _>>()?;
+                    let results =
+                        step.run(&arguments, *outputs).map_err(|message| failed(&call.node, message))?;
+                    drop(arguments);
+                    self.store(call, results, &mut slots, &mut seen)?;
+                }
+            }
+            if let Some(caps) = &mut caps {
+                caps.settle(call, &slots, &self.constants);
+            }
+            for id in &call.dropped {
+                slots[id.0] = Slot::Empty;
+            }
+        }
+        self.remember_checked(shape);
+        Ok(slots)
+    }
+
+    fn store(
+        &self,
+        call: &Call,
+        results: Vec<Option<Tensor>>,
+        slots: &mut [Slot],
+        seen: &mut impl FnMut(ValueId, &Tensor),
+    ) -> Result<(), ModelError> {
+        let mut results = results.into_iter();
+        for output in &call.node.outputs {
+            let (ids, gaps): (&[ValueId], usize) = match output {
+                Output::Tensor(Some(id)) => (std::slice::from_ref(id), 0),
+                Output::Tensor(None) => (&[], 1),
+                Output::Tensors(ids) => (ids, 0),
+                Output::Number(_) => return Err(failed(&call.node, "it returns a number".to_owned())),
+            };
+            for _ in 0..gaps {
+                results.next();
+            }
+            for &id in ids {
+                match results.next() {
+                    Some(Some(tensor)) => {
+                        seen(id, &tensor);
+                        slots[id.0] = Slot::Tensor(tensor);
+                    }
+                    _ => {
+                        return Err(failed(
+                            &call.node,
+                            "it returns fewer tensors than the graph names".to_owned(),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tensor<'a>(&'a self, slots: &'a [Slot], id: ValueId) -> Result<&'a Tensor, ModelError> {
+        match (&slots[id.0], &self.constants[id.0]) {
+            (Slot::Tensor(tensor), _) | (_, Some(tensor)) => Ok(tensor),
+            _ => Err(ModelError::format("a tensor is read before it is computed")),
+        }
+    }
+
+    fn value<'a>(&'a self, argument: &'a Argument, slots: &'a [Slot]) -> Result<Value<'a>, ModelError> {
+        Ok(match argument {
+            Argument::Tensor(id) => Value::Tensor(self.tensor(slots, *id)?),
+            Argument::Tensors(ids) => Value::Tensors(
+                ids.iter().map(|&id| self.tensor(slots, id).map(Some)).collect::<Result<_, _>>()?,
+            ),
+            Argument::OptionalTensors(ids) => Value::Tensors(
+                ids.iter()
+                    .map(|id| id.map(|id| self.tensor(slots, id)).transpose())
+                    .collect::<Result<_, _>>()?,
+            ),
+            Argument::Number(id) => match number_in(slots, *id)? {
+                Number::Int(value) => Value::Int(value),
+                Number::Float(value) => Value::Float(value),
+                Number::Bool(value) => Value::Bool(value),
+            },
+            Argument::Ints(sizes) => {
+                Value::Ints(sizes.iter().map(|&size| int(size, slots)).collect::<Result<_, _>>()?)
+            }
+            other => constant(other, self.device),
+        })
+    }
+
+    fn number(&self, operator: NumberOperator, call: &Call, slots: &[Slot]) -> Result<Number, ModelError> {
+        let refused = |message: String| failed(&call.node, message);
+        if matches!(operator, NumberOperator::Size | NumberOperator::Elements) {
+            let subject = call.node.subject().ok_or_else(|| refused("it takes a tensor".to_owned()))?;
+            let shape = self.tensor(slots, subject)?.size();
+            if operator == NumberOperator::Elements {
+                return Ok(Number::Int(shape.iter().product()));
+            }
+            let Some(Argument::Int(axis)) = call.node.argument("dim") else {
+                return Err(refused("it takes a dimension".to_owned()));
+            };
+            let axis = if *axis < 0 { *axis + shape.len() as i64 } else { *axis };
+            let size = usize::try_from(axis).ok().and_then(|axis| shape.get(axis));
+            return size
+                .map(|&size| Number::Int(size))
+                .ok_or_else(|| refused(format!("dimension {axis} of {shape:?}")));
+        }
+        let mut operands = Vec::with_capacity(2);
+        for (_, argument) in &call.node.arguments {
+            operands.push(match argument {
+                Argument::Number(id) => number_in(slots, *id)?,
+                Argument::Int(value) => Number::Int(*value),
+                Argument::Float(value) => Number::Float(*value),
+                Argument::Bool(value) => Number::Bool(*value),
+                _ => return Err(refused("it takes numbers".to_owned())),
+            });
+        }
+        operator.apply(&operands).map_err(refused)
+    }
+
+    /// What the size bound needs to know of a call's arguments.
+    fn known<'a>(&self, call: &'a Call, slots: &[Slot]) -> Vec<(&'a str, Known)> {
+        let shape = |id: ValueId| -> Vec<u64> {
+            self.tensor(slots, id)
+                .map(|tensor| tensor.size().iter().map(|size| size.unsigned_abs()).collect())
+                .unwrap_or_default()
+        };
+        let known = |argument: &Argument| match argument {
+            Argument::Tensor(id) => Known::Shape(shape(*id)),
+            Argument::Tensors(ids) => Known::Shapes(ids.iter().map(|&id| shape(id)).collect()),
+            Argument::OptionalTensors(ids) => {
+                Known::Shapes(ids.iter().flatten().map(|&id| shape(id)).collect())
+            }
+            Argument::Int(value) => Known::Int(*value),
+            // A float range (`arange(0.0, 1e9)`) has as many elements as its rounded ends say.
+            Argument::Float(value) => Known::Int(*value as i64),
+            Argument::Number(id) => match number_in(slots, *id) {
+                Ok(number) => Known::Int(number.int().unwrap_or(number.float() as i64)),
+                Err(_) => Known::Other,
+            },
+            Argument::Ints(sizes) => {
+                Known::Ints(sizes.iter().filter_map(|&size| int(size, slots).ok()).collect())
+            }
+            Argument::Floats(values) => Known::Floats(values.clone()),
+            Argument::Text(text) => Known::Text(text.clone()),
+            Argument::Absent | Argument::Bool(_) | Argument::Bools(_) | Argument::Device => Known::Other,
+        };
+        call.node.arguments.iter().map(|(name, argument)| (name.as_str(), known(argument))).collect()
+    }
+
+    fn is_checked(&self, shape: &[i64]) -> bool {
+        self.checked.lock().is_ok_and(|checked| checked.iter().any(|known| known == shape))
+    }
+
+    fn remember_checked(&self, shape: Vec<i64>) {
+        if let Ok(mut checked) = self.checked.lock()
+            && checked.len() < limits::REMEMBERED_SIZES
+            && !checked.contains(&shape)
+        {
+            checked.push(shape);
+        }
+    }
+}
+
+/// The caps on a run at sizes that were not seen before.
+struct Caps {
+    batch: u64,
+    live: u64,
+}
+
+impl Caps {
+    fn check(
+        &self,
+        growth: operators::Growth,
+        known: &[(&str, Known)],
+        node: &Node,
+    ) -> Result<(), ModelError> {
+        let elements = growth::bound(growth, known);
+        at_most(
+            format!("the number of elements that `{}` would make", node.operator),
+            elements,
+            self.batch.saturating_mul(limits::ELEMENTS_PER_IMAGE),
+        )?;
+        at_most(
+            format!("the number of elements alive at `{}`", node.operator),
+            self.live.saturating_add(elements),
+            self.batch.saturating_mul(limits::LIVE_ELEMENTS_PER_IMAGE),
+        )?;
+        Ok(())
+    }
+
+    /// Counts what the step made and what is dropped after it.
+    fn settle(&mut self, call: &Call, slots: &[Slot], constants: &[Option<Tensor>]) {
+        let elements = |id: ValueId| match &slots[id.0] {
+            Slot::Tensor(tensor) if constants[id.0].is_none() => tensor.numel() as u64,
+            _ => 0,
+        };
+        self.live += call.node.defines().map(|(id, _)| elements(id)).sum::<u64>();
+        self.live = self.live.saturating_sub(call.dropped.iter().map(|&id| elements(id)).sum());
+    }
+}
+
+fn work(node: &Node, constants: &[Option<Tensor>], device: Device) -> Result<Work, ModelError> {
+    let (name, overload) = match &node.operator {
+        Operator::Number(operator) => return Ok(Work::Number(*operator)),
+        Operator::Aten { name, overload } => (name, overload),
+    };
+    let allowed = operators::allowed(name, overload).ok_or_else(|| ModelError::Operator {
+        operator: node.operator.to_string(),
+        module: node.module().to_owned(),
+    })?;
+    let mut changing = Vec::new();
+    let mut arguments = Vec::with_capacity(node.arguments.len());
+    for (index, (name, argument)) in node.arguments.iter().enumerate() {
+        let fixed = match argument {
+            Argument::Tensor(id) => constants[id.0].as_ref().map(Value::Tensor),
+            Argument::Tensors(_) | Argument::OptionalTensors(_) | Argument::Number(_) => None,
+            Argument::Ints(sizes) => sizes
+                .iter()
+                .map(|size| if let Size::Known(value) = size { Some(*value) } else { None })
+                .collect::<Option<_>>()
+                .map(Value::Ints),
+            other => Some(constant(other, device)),
+        };
+        if fixed.is_none() {
+            changing.push(index);
+        }
+        arguments.push((name.as_str(), fixed));
+    }
+    let outputs =
+        node.outputs.iter().map(|output| if let Output::Tensors(ids) = output { ids.len() } else { 1 }).sum();
+    let step = Step::new(name, overload, &arguments).map_err(|message| failed(node, message))?;
+    Ok(Work::Operator { step, changing, growth: allowed.growth, outputs })
+}
+
+/// An argument that reads no value.
+fn constant(argument: &Argument, device: Device) -> Value<'_> {
+    match argument {
+        Argument::Int(value) => Value::Int(*value),
+        Argument::Float(value) => Value::Float(*value),
+        Argument::Floats(values) => Value::Floats(values.clone()),
+        Argument::Bool(value) => Value::Bool(*value),
+        Argument::Bools(values) => Value::Bools(values.clone()),
+        Argument::Text(text) => Value::Text(text),
+        Argument::Device => Value::Device(device),
+        _ => Value::None,
+    }
+}
+
+fn int(size: Size, slots: &[Slot]) -> Result<i64, ModelError> {
+    match size {
+        Size::Known(value) => Ok(value),
+        Size::Computed(id) => {
+            number_in(slots, id)?.int().ok_or_else(|| ModelError::format("a size is no integer"))
+        }
+    }
+}
+
+fn number_in(slots: &[Slot], id: ValueId) -> Result<Number, ModelError> {
+    match &slots[id.0] {
+        Slot::Number(number) => Ok(*number),
+        _ => Err(ModelError::format("a number is read before it is computed")),
+    }
+}
+
+fn failed(node: &Node, message: String) -> ModelError {
+    ModelError::Run { operator: node.operator.to_string(), module: node.module().to_owned(), message }
+}

@@ -1,0 +1,363 @@
+//! The layers that people can ask for, by name: what `models show` lists and what a spec's `layer` means; knows no tensors.
+
+use std::collections::{HashMap, HashSet};
+
+use super::error::ModelError;
+use super::graph::{Argument, Graph, Node, Operator, Size, ValueId};
+use super::passes::tap::Site;
+
+/// One layer of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// What a spec calls it: the module's path, `path#1` for a later call of a module that runs several times, `output` for the network's own output.
+    pub path: String,
+    /// Last part of the module's class, such as `Conv2d`.
+    pub kind: String,
+    /// The operator that makes its output, such as `aten::relu`.
+    pub operator: String,
+    /// At the manifest's input size, without the batch axis.
+    pub shape: Vec<u64>,
+    /// What the axes are; the first is the batch axis, so there is one more than in `shape`.
+    pub axes: Vec<Axis>,
+    /// Size of the channel axis.
+    pub units: u64,
+    /// Whether `path:pre`, the value before the activation that makes the output, exists.
+    pub pre_activation: bool,
+}
+
+/// What an axis of an activation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Images.
+    Batch,
+    /// Units.
+    Channel,
+    /// Rows.
+    Height,
+    /// Columns.
+    Width,
+    /// Positions in a sequence.
+    Token,
+    /// Anything else.
+    Other,
+}
+
+/// A layer's output at some input size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerShape {
+    /// Without the batch axis.
+    pub shape: Vec<u64>,
+    /// The first is the batch axis, so there is one more than in `shape`.
+    pub axes: Vec<Axis>,
+}
+
+/// The name of the network's own output, unless a module has it.
+const OUTPUT: &str = "output";
+
+/// What `:pre` asks for: the value before the layer's activation.
+const PRE: &str = ":pre";
+
+/// A layer with the graph's values behind it.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    pub info: LayerInfo,
+    pub value: ValueId,
+    pub pre: Option<ValueId>,
+}
+
+/// All layers of a model.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    list: Vec<Layer>,
+    by_path: HashMap<String, usize>,
+    /// How often modules that run several times do.
+    calls: HashMap<String, usize>,
+    model: String,
+}
+
+impl Layers {
+    /// Names the sites and gives each the shape of its value in `shapes` (with the batch axis, for `batch` images). Sites whose value holds no floats
+    /// or does not start with the batch axis are left out: no image owns a part of them.
+    pub fn new(
+        model: &str,
+        graph: &Graph,
+        sites: &[Site],
+        shapes: &HashMap<ValueId, Vec<u64>>,
+        batch: u64,
+    ) -> Self {
+        let taken: HashSet<&str> = sites.iter().map(|site| site.path.as_str()).collect();
+        let mut calls: HashMap<&str, Vec<usize>> = HashMap::new();
+        for site in sites {
+            calls.entry(&site.path).or_default().push(site.call);
+        }
+        let producers = graph.producers();
+        let channels = channel_axes(graph, shapes);
+        let mut list = Vec::new();
+        for site in sites {
+            let Some(shape) = shapes.get(&site.value).filter(|shape| shape.len() >= 2 && shape[0] == batch)
+            else {
+                continue;
+            };
+            let path = match (site.path.as_str(), &calls[site.path.as_str()]) {
+                ("", _) if taken.contains(OUTPUT) => continue,
+                ("", _) => OUTPUT.to_owned(),
+                (path, calls) if calls.len() > 1 => {
+                    format!("{path}#{}", calls.iter().filter(|&&call| call < site.call).count())
+                }
+                (path, _) => path.to_owned(),
+            };
+            let operator = producers[site.value.0]
+                .map_or_else(|| "input".to_owned(), |index| plain_name(&graph.nodes[index]));
+            let axes = axes(shape.len(), channels.get(&site.value).copied());
+            let channel = axes.iter().position(|axis| *axis == Axis::Channel).unwrap_or(1);
+            let info = LayerInfo {
+                path,
+                kind: site.kind.rsplit('.').next().unwrap_or(&site.kind).to_owned(),
+                operator,
+                shape: shape[1..].to_vec(),
+                units: shape[channel],
+                axes,
+                pre_activation: site.pre.is_some(),
+            };
+            list.push(Layer { info, value: site.value, pre: site.pre });
+        }
+        let by_path =
+            list.iter().enumerate().map(|(index, layer)| (layer.info.path.clone(), index)).collect();
+        let calls = calls
+            .into_iter()
+            .filter(|(_, calls)| calls.len() > 1)
+            .map(|(path, calls)| (path.to_owned(), calls.len()))
+            .collect();
+        Self { list, by_path, calls, model: model.to_owned() }
+    }
+
+    /// All of them, in graph order.
+    pub fn iter(&self) -> impl Iterator<Item = &Layer> {
+        self.list.iter()
+    }
+
+    /// The layer that `path`, `path#1` or `path:pre` names, and the value that it means.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownLayer`], [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    pub fn find(&self, asked: &str) -> Result<(&Layer, ValueId), ModelError> {
+        let (path, pre) = asked.strip_suffix(PRE).map_or((asked, false), |path| (path, true));
+        let Some(&index) = self.by_path.get(path) else {
+            return Err(match self.calls.get(path) {
+                Some(&calls) => {
+                    ModelError::SeveralCalls { layer: path.to_owned(), model: self.model.clone(), calls }
+                }
+                None => self.unknown(path),
+            });
+        };
+        let layer = &self.list[index];
+        match (pre, layer.pre) {
+            (false, _) => Ok((layer, layer.value)),
+            (true, Some(value)) => Ok((layer, value)),
+            (true, None) => Err(ModelError::NoPreActivation {
+                layer: path.to_owned(),
+                operator: layer.info.operator.clone(),
+            }),
+        }
+    }
+
+    fn unknown(&self, path: &str) -> ModelError {
+        // Three guesses fit into one line.
+        const GUESSES: usize = 3;
+        let mut near: Vec<(f64, &str)> = self
+            .list
+            .iter()
+            .map(|layer| (strsim::jaro_winkler(path, &layer.info.path), layer.info.path.as_str()))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        ModelError::UnknownLayer {
+            layer: path.to_owned(),
+            model: self.model.clone(),
+            near: near.iter().take(GUESSES).map(|(_, path)| (*path).to_owned()).collect(),
+            total: self.list.len(),
+        }
+    }
+}
+
+/// What the axes of a value are, by its rank and the position of its channel axis.
+pub fn axes(rank: usize, channel: Option<usize>) -> Vec<Axis> {
+    let channel = channel.filter(|&axis| axis > 0 && axis < rank).unwrap_or(if rank == 3 { 2 } else { 1 });
+    let mut axes = vec![Axis::Other; rank];
+    axes[0] = Axis::Batch;
+    if rank == 1 {
+        return axes;
+    }
+    axes[channel] = Axis::Channel;
+    let mut rest = axes.iter_mut().filter(|axis| **axis == Axis::Other).rev();
+    match rank {
+        3 => rest.for_each(|axis| *axis = Axis::Token),
+        4.. => {
+            if let (Some(width), Some(height)) = (rest.next(), rest.next()) {
+                (*width, *height) = (Axis::Width, Axis::Height);
+            }
+        }
+        _ => {}
+    }
+    axes
+}
+
+/// Where the channel axis of each value is, as far as the operators tell: convolutions keep it second, linear layers last.
+fn channel_axes(graph: &Graph, shapes: &HashMap<ValueId, Vec<u64>>) -> HashMap<ValueId, usize> {
+    let mut channels = HashMap::from([(graph.input, 1)]);
+    for node in &graph.nodes {
+        let Operator::Aten { name, .. } = &node.operator else { continue };
+        for (id, _) in node.defines() {
+            let Some(shape) = shapes.get(&id) else { continue };
+            if let Some(axis) = channel_axis(name, node, shape, &channels, shapes) {
+                channels.insert(id, axis);
+            }
+        }
+    }
+    channels
+}
+
+fn channel_axis(
+    name: &str,
+    node: &Node,
+    shape: &[u64],
+    channels: &HashMap<ValueId, usize>,
+    shapes: &HashMap<ValueId, Vec<u64>>,
+) -> Option<usize> {
+    let last = shape.len().checked_sub(1)?;
+    let from = match node.arguments.first()?.1 {
+        Argument::Tensors(ref list) => *list.first()?,
+        Argument::Tensor(id) => id,
+        _ => return None,
+    };
+    let before = channels.get(&from).copied();
+    match name {
+        "linear" | "layer_norm" | "native_layer_norm" | "rms_norm" | "embedding" => Some(last),
+        _ if name.contains("conv")
+            || name.contains("batch_norm")
+            || name.contains("group_norm")
+            || name.contains("pool") =>
+        {
+            Some(1)
+        }
+        "permute" => match node.argument("dims")? {
+            Argument::Ints(dims) => {
+                dims.iter().position(|dim| *dim == Size::Known(before.unwrap_or(0) as i64))
+            }
+            _ => None,
+        },
+        "transpose" => {
+            let at = |name: &str| match node.argument(name) {
+                Some(Argument::Int(axis)) => {
+                    usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).ok()
+                }
+                _ => None,
+            };
+            let (a, b) = (at("dim0")?, at("dim1")?);
+            before.map(|axis| {
+                if axis == a {
+                    b
+                } else if axis == b {
+                    a
+                } else {
+                    axis
+                }
+            })
+        }
+        // A change of rank keeps the channel axis where its size still stands.
+        _ => {
+            let (axis, old) = (before?, shapes.get(&from)?);
+            if old.len() == shape.len() {
+                return Some(axis);
+            }
+            let size = *old.get(axis)?;
+            [axis, last].into_iter().find(|&axis| shape.get(axis) == Some(&size))
+        }
+    }
+}
+
+fn plain_name(node: &Node) -> String {
+    match &node.operator {
+        Operator::Aten { name, .. } => format!("aten::{name}"),
+        other @ Operator::Number(_) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::passes::tap::sites;
+    use crate::model::testing::network;
+
+    fn layers(text: &str) -> Layers {
+        let mut network = network(text);
+        let sites = sites(&mut network.graph);
+        let shapes = (0..network.graph.values.len()).map(|id| (ValueId(id), vec![1, 4, 8, 8])).collect();
+        Layers::new("net", &network.graph, &sites, &shapes, 1)
+    }
+
+    const NETWORK: &str = "
+        a = conv2d(x, w1) @ block block.conv
+        b = relu(a) @ block block.act
+        c = relu(b) @ act
+        d = conv2d(c, w2) @ last
+        e = relu(d) @ act#1
+        f = reshape(e, 2)";
+
+    fn check_error(asked: &str, words: &[&str]) {
+        let error = layers(NETWORK).find(asked).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_every_call_in_graph_order() {
+        let layers = layers(NETWORK);
+        let paths: Vec<_> = layers.iter().map(|layer| layer.info.path.as_str()).collect();
+        assert_eq!(paths, ["block.conv", "block.act", "block", "act#0", "last", "act#1", "output"]);
+        let kinds: Vec<_> = layers.iter().map(|layer| layer.info.kind.as_str()).collect();
+        assert_eq!(kinds, ["conv", "act", "block", "act", "last", "act", "Network"]);
+    }
+
+    #[test]
+    fn finds_layers_and_what_comes_before_their_activation() {
+        let layers = layers(NETWORK);
+        let value = |asked| layers.find(asked).unwrap().1;
+        assert_eq!(value("block:pre"), value("block.conv"));
+        assert_eq!(value("act#1:pre"), value("last"));
+        assert_eq!(layers.find("last").unwrap().0.info.operator, "aten::conv2d");
+        assert!(!layers.find("last").unwrap().0.info.pre_activation);
+        assert!(layers.find("block").unwrap().0.info.pre_activation);
+    }
+
+    #[test]
+    fn errors_say_what_to_ask_for() {
+        check_error(
+            "blok.conv",
+            &["`blok.conv` is not in model `net`", "did you mean `block.conv`", "lists all 7"],
+        );
+        check_error("act", &["runs 2 times", "`act#0` to `act#1`"]);
+        check_error("act#2", &["is not in model", "`act#"]);
+        check_error("last:pre", &["`last` has no value before an activation", "aten::conv2d"]);
+        check_error("", &["layer ``"]);
+    }
+
+    #[test]
+    fn a_module_named_output_keeps_its_name() {
+        let layers = layers("a = conv2d(x, w1) @ output\n b = relu(a)");
+        let paths: Vec<_> = layers.iter().map(|layer| layer.info.path.as_str()).collect();
+        assert_eq!(paths, ["output"]);
+        assert_eq!(layers.find("output").unwrap().0.info.operator, "aten::conv2d");
+    }
+
+    #[test]
+    fn axes_follow_the_rank_and_the_channel() {
+        use Axis::{Batch, Channel, Height, Other, Token, Width};
+        assert_eq!(axes(2, None), [Batch, Channel]);
+        assert_eq!(axes(3, None), [Batch, Token, Channel]);
+        assert_eq!(axes(3, Some(1)), [Batch, Channel, Token]);
+        assert_eq!(axes(4, Some(1)), [Batch, Channel, Height, Width]);
+        assert_eq!(axes(4, Some(3)), [Batch, Height, Width, Channel]);
+        assert_eq!(axes(5, Some(1)), [Batch, Channel, Other, Height, Width]);
+    }
+}

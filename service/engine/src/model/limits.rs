@@ -1,0 +1,41 @@
+//! Every cap on what a model file may ask for, with its reason; a model is data from outside.
+
+use super::error::ModelError;
+
+/// The whole file is read into memory once; the largest vision transformers in float32 have about 2.5 GB.
+pub const FILE_BYTES: u64 = 8 << 30;
+/// `model.toml` and the labels are text that people write; ImageNet-21k's labels take 1 MiB.
+pub const TEXT_BYTES: u64 = 4 << 20;
+/// Weights plus a handful of configs; ViT-L/16 has about 300 entries, the largest DenseNets about 1,000.
+pub const ARCHIVE_ENTRIES: usize = 50_000;
+/// `model.json` of ResNet-56 (about 200 nodes) takes 0.5 MB, parsed it takes ten times that.
+pub const GRAPH_BYTES: u64 = 64 << 20;
+/// Nodes of one graph: the largest vision networks have about 5,000.
+pub const NODES: usize = 50_000;
+/// Arguments and outputs of one node: `cat` in DenseNet-201 takes 48 tensors.
+pub const ARGUMENTS: usize = 4_096;
+/// Length of a name or module path: real ones stay below 200.
+pub const NAME_BYTES: usize = 1_024;
+/// Modules around one node.
+pub const MODULE_DEPTH: usize = 128;
+/// Axes of a tensor; window attention reshapes to six.
+pub const RANK: usize = 12;
+/// A kernel, stride, padding, dilation or repeat count beyond any image's size.
+pub const ATTRIBUTE: i64 = 65_536;
+/// Elements of one tensor per image (1 GiB in float32): VGG's widest layer has 2^21.6 at 224 px and 2^26 at 1,024 px.
+pub const ELEMENTS_PER_IMAGE: u64 = 1 << 28;
+/// Elements alive at once per image (8 GiB in float32) while the graph runs without gradients.
+pub const LIVE_ELEMENTS_PER_IMAGE: u64 = 1 << 31;
+/// Input sizes whose layer shapes are remembered per model; a listing asks for one, jobs for a few.
+pub const REMEMBERED_SIZES: usize = 64;
+
+/// `value` if it is at most `cap`.
+///
+/// # Errors
+/// [`ModelError::TooLarge`] with both numbers.
+pub fn at_most(what: impl Into<String>, value: u64, cap: u64) -> Result<u64, ModelError> {
+    if value > cap {
+        return Err(ModelError::TooLarge { what: what.into(), value, cap });
+    }
+    Ok(value)
+}

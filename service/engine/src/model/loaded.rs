@@ -1,0 +1,170 @@
+//! A model that is ready to be asked about its layers and to be cut to programs; knows no spec and no job.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tch::{Device, Kind, Tensor};
+
+use super::archive::Archive;
+use super::error::ModelError;
+use super::execute::Program;
+use super::graph::{Graph, ValueId};
+use super::input::{FixedInput, InputShape};
+use super::layers::{LayerInfo, LayerShape, Layers};
+use super::limits;
+use super::manifest::Manifest;
+use super::passes::{cut::cut, out_of_place::out_of_place, tap};
+use super::pt2;
+use super::weights::Weights;
+
+/// A network with its weights on the CPU. Shared by `Arc`; every method may be called from any thread.
+pub struct Model {
+    name: String,
+    manifest: Manifest,
+    digest: String,
+    input: InputShape,
+    graph: Graph,
+    weights: Weights,
+    layers: Layers,
+    infos: Vec<LayerInfo>,
+    /// Shapes of all values at the input sizes that were asked for.
+    shapes: Mutex<HashMap<(u32, u32), HashMap<ValueId, Vec<u64>>>>,
+}
+
+impl Model {
+    /// Reads `DIR/model.toml` and the files that it names. The model's name is the folder's. Runs the network once, on zeros of the manifest's size, to
+    /// learn the layers' shapes.
+    ///
+    /// # Errors
+    /// [`ModelError`] of every kind that a folder can have.
+    pub fn load(folder: &Path) -> Result<Self, ModelError> {
+        let manifest = Manifest::load(folder)?;
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut archive = Archive::open(&folder.join(&manifest.file))?;
+        let exported = pt2::read(&mut archive)?;
+        let (input, channels) = (exported.input, manifest.input.channels.count());
+        if input.channels != channels {
+            return Err(ModelError::Input(format!(
+                "the network takes {} channels, but `model.toml` gives {channels}; make `channels`, `mean` and `std` fit the network",
+                input.channels
+            )));
+        }
+        let mut graph = out_of_place(exported.graph)?;
+        let sites = tap::sites(&mut graph);
+        graph.validate()?;
+        let names = graph.weights.iter().map(|(_, name)| name.as_str());
+        let weights = Weights::load(&mut archive, &exported.stored, names)?;
+        let (height, width) = (manifest.input.height, manifest.input.width);
+        let batch = input.fixed().batch.unwrap_or(1);
+        input.check(batch, height, width)?;
+        let shapes = trace(&graph, &weights, [batch, channels, height, width])?;
+        let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
+        let infos = layers.iter().map(|layer| layer.info.clone()).collect();
+        let digest = archive.digest().to_owned();
+        let shapes = Mutex::new(HashMap::from([((height, width), shapes)]));
+        Ok(Self { name, manifest, digest, input, graph, weights, layers, infos, shapes })
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What `model.toml` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// BLAKE3 of the model file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// All layers, in graph order, with their shapes at the manifest's input size and batch 1.
+    pub fn layers(&self) -> &[LayerInfo] {
+        &self.infos
+    }
+
+    /// The layer that `path`, `path#1`, `path:pre` or `output` names.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownLayer`], which names the nearest ones, [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    pub fn layer(&self, path: &str) -> Result<&LayerInfo, ModelError> {
+        self.layers.find(path).map(|(layer, _)| &layer.info)
+    }
+
+    /// What the export fixed.
+    pub fn fixed(&self) -> FixedInput {
+        self.input.fixed()
+    }
+
+    /// Whether the network runs on `batch` images of this size.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`], which names the `dynamic_shapes` to export with.
+    pub fn check_input(&self, batch: u32, height: u32, width: u32) -> Result<(), ModelError> {
+        self.input.check(batch, height, width)
+    }
+
+    /// Shapes of these layers at another input size, without the batch axis: one forward of zeros on the CPU, remembered.
+    ///
+    /// # Errors
+    /// As [`Model::layer`] and [`Model::check_input`]; [`ModelError::Run`] where the network does not fit the size.
+    pub fn shapes(&self, layers: &[String], height: u32, width: u32) -> Result<Vec<LayerShape>, ModelError> {
+        let batch = self.input.fixed().batch.unwrap_or(1);
+        self.input.check(batch, height, width)?;
+        let known = self.shapes.lock().ok().and_then(|shapes| shapes.get(&(height, width)).cloned());
+        let shapes = match known {
+            Some(shapes) => shapes,
+            None => {
+                let shapes = trace(&self.graph, &self.weights, [batch, self.input.channels, height, width])?;
+                if let Ok(mut all) = self.shapes.lock()
+                    && all.len() < limits::REMEMBERED_SIZES
+                {
+                    all.insert((height, width), shapes.clone());
+                }
+                shapes
+            }
+        };
+        layers
+            .iter()
+            .map(|path| {
+                let (layer, value) = self.layers.find(path)?;
+                let shape = shapes.get(&value).filter(|shape| shape.len() == layer.info.axes.len());
+                let shape = shape.ok_or_else(|| {
+                    ModelError::Input(format!("layer `{path}` has another rank at {height}×{width} px"))
+                })?;
+                Ok(LayerShape { shape: shape[1..].to_vec(), axes: layer.info.axes.clone() })
+            })
+            .collect()
+    }
+
+    /// The network up to these layers, its weights on `device`.
+    ///
+    /// # Errors
+    /// As [`Model::layer`]; [`ModelError::Torch`] if the device has no room.
+    pub fn program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
+        let outputs = layers
+            .iter()
+            .map(|path| self.layers.find(path).map(|(_, value)| value))
+            .collect::<Result<_, _>>()?;
+        Program::new(&cut(Graph { outputs, ..self.graph.clone() }), &self.weights, device)
+    }
+}
+
+/// The shape of every float tensor of the graph for an input of this size.
+fn trace(
+    graph: &Graph,
+    weights: &Weights,
+    shape: [u32; 4],
+) -> Result<HashMap<ValueId, Vec<u64>>, ModelError> {
+    let program = Program::new(graph, weights, Device::Cpu)?;
+    let input = Tensor::f_zeros(shape.map(i64::from), (Kind::Float, Device::Cpu))?;
+    let traced = tch::no_grad(|| program.trace(&input))?;
+    Ok(traced
+        .into_iter()
+        .filter(|(_, (_, kind))| *kind == Kind::Float)
+        .map(|(id, (shape, _))| (id, shape.into_iter().map(i64::unsigned_abs).collect()))
+        .collect())
+}

@@ -1,0 +1,5 @@
+//! The passes, each a function from graph to graph; they know no file format and no tensors.
+
+pub mod cut;
+pub mod out_of_place;
+pub mod tap;

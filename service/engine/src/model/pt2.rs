@@ -1,0 +1,64 @@
+//! The `.pt2` front end: from the archive that `torch.export.save` writes to the graph; knows no tensors' values.
+
+mod lower;
+mod schema;
+mod stored;
+
+use std::collections::HashMap;
+
+pub use stored::{Dtype, StoredTensor};
+
+use super::archive::Archive;
+use super::error::ModelError;
+use super::graph::Graph;
+use super::input::InputShape;
+use super::limits;
+
+/// An exported program, lowered.
+#[derive(Debug)]
+pub struct Exported {
+    /// As exported: in-place operators are still there.
+    pub graph: Graph,
+    /// What the export says about the image's size.
+    pub input: InputShape,
+    /// By the names in [`Graph::weights`].
+    pub stored: HashMap<String, StoredTensor>,
+}
+
+/// The schema's major version that this reader knows: torch 2.6 … 2.13 and, by the schema's promise, until the next breaking change.
+const MAJOR: u64 = 8;
+
+/// Reads the program in an archive.
+///
+/// # Errors
+/// [`ModelError`] of every kind that a file can have.
+pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
+    const MODEL: &str = "models/model.json";
+    if !archive.contains(MODEL) {
+        return Err(ModelError::archive(format!(
+            "it has no `{MODEL}`, which torch.export.save writes since torch 2.8"
+        )));
+    }
+    let text = archive.read(MODEL, limits::GRAPH_BYTES)?;
+    let version: schema::Version = parse(MODEL, &text)?;
+    let schema::SchemaVersion { major, minor } = version.schema_version;
+    if major != MAJOR {
+        return Err(ModelError::Unsupported(format!(
+            "the file has schema version {major}.{minor} (torch {}); this reader knows version {MAJOR}; \
+             export the model again with torch 2.8 to 2.13",
+            version.torch_version.escape_debug()
+        )));
+    }
+    let program: schema::ExportedProgram = parse(MODEL, &text)?;
+    let lowered = lower::lower(&program)?;
+    let stored = stored::read(archive)?;
+    if let Some((_, name)) = lowered.graph.weights.iter().find(|(_, name)| !stored.contains_key(name)) {
+        return Err(ModelError::format(format!("tensor `{name}` is in the graph, but not in the file")));
+    }
+    Ok(Exported { graph: lowered.graph, input: lowered.input, stored })
+}
+
+/// serde_json refuses more than 128 levels of nesting, so that no file overflows the stack.
+fn parse<'a, T: serde::Deserialize<'a>>(entry: &str, text: &'a [u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(text).map_err(|error| ModelError::format(format!("`{entry}`: {error}")))
+}
