@@ -21,6 +21,7 @@ demo: libtorch plugins ## Build all, show what the demo model's units want: pict
 	$(PYTHON) scripts/demo.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins
 
 test: libtorch test-clients ## Run every test
+	$(PYTHON) scripts/libtorch_test.py
 	$(CARGO) test --workspace
 	$(CARGO) test -p unitscope-engine --no-default-features
 
