@@ -1,7 +1,11 @@
 //! The C header's declarations in Rust, field for field; what they mean is said in `include/unitscope_plugin.h` alone.
 //!
 //! For hosts, and for tests that break the rules; a plugin author needs none of it.
-#![allow(missing_docs, non_camel_case_types, reason = "the header documents these items, under the same names")]
+#![allow(
+    missing_docs,
+    non_camel_case_types,
+    reason = "the header documents these items, under the same names"
+)]
 
 use std::ffi::{c_char, c_void};
 use std::mem::{offset_of, size_of};
