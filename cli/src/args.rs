@@ -1,0 +1,176 @@
+//! The command line but for `optimize`: names, help, value formats. Knows nothing of the service.
+
+use crate::optimize::OptimizeArgs;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the job failed or was cancelled, or a file could not be written
+  2    the command line is wrong
+  3    the server refused the request
+  4    the server cannot be reached
+  5    every picture is dead (its unit does not react)
+  130  interrupted; the job goes on";
+
+const EXAMPLES: &str = "\
+Examples:
+  unitscope models list
+  unitscope models show demo
+  unitscope optimize --model demo --unit block3:12
+  unitscope jobs list";
+
+/// Shows what drives the units of a trained neural network.
+#[derive(Debug, Parser)]
+#[command(name = "unitscope", version, max_term_width = 110)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub struct Cli {
+    /// The server: http://HOST:PORT, or HOST:PORT.
+    #[arg(
+        long,
+        global = true,
+        env = "UNITSCOPE_SERVER",
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    #[arg(default_value = "http://127.0.0.1:50051", hide_env_values = true)]
+    pub server: String,
+    /// Print the answer as JSON (of the API's messages) instead of text.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the pictures that drive units, and write them to a folder
+    Optimize(Box<OptimizeArgs>),
+    /// Follow a job, and fetch its pictures when it ends
+    #[command(after_help = "Example:\n  unitscope watch 01JA7M3Z --out pictures")]
+    Watch(WatchArgs),
+    /// List, show, cancel or delete jobs
+    Jobs {
+        /// What to do.
+        #[command(subcommand)]
+        command: JobsCommand,
+    },
+    /// List, show, load or unload models
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+    /// List or show objectives, penalties and step operations
+    Terms {
+        /// What to do.
+        #[command(subcommand)]
+        command: TermsCommand,
+    },
+    /// Show the server's version, device and limits
+    Server,
+}
+
+/// Of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The job's name, with or without `jobs/`.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Where the pictures go.
+    #[command(flatten)]
+    pub delivery: DeliveryArgs,
+}
+
+/// How pictures are delivered; shared by `optimize` and `watch`.
+#[derive(Debug, Args)]
+pub struct DeliveryArgs {
+    /// The folder that the pictures are written to; made if it is not there.
+    #[arg(long, short, value_name = "DIR", default_value = "unitscope-out", help_heading = "Output")]
+    pub out: PathBuf,
+    /// The background of the contact sheet.
+    #[arg(long, value_name = "SHADE", default_value = "light", help_heading = "Output")]
+    pub sheet: Shade,
+    /// No progress on stderr.
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// The background of a contact sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shade {
+    /// Near white
+    Light,
+    /// Near black
+    Dark,
+}
+
+/// Of `jobs`.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List jobs, newest first
+    List {
+        /// At most so many, 1 … 1000.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        limit: i32,
+    },
+    /// Show a job as it is now
+    Show {
+        /// The job's name, with or without `jobs/`.
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// Stop jobs; the pictures made so far stay
+    Cancel {
+        /// The jobs' names, with or without `jobs/`.
+        #[arg(value_name = "JOB", required = true)]
+        jobs: Vec<String>,
+    },
+    /// Forget jobs that have ended, with their pictures
+    Delete {
+        /// The jobs' names, with or without `jobs/`.
+        #[arg(value_name = "JOB", required = true)]
+        jobs: Vec<String>,
+    },
+}
+
+/// Of `models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models that the server knows
+    List,
+    /// Show a model: what it takes, and its layers; loads it if need be
+    Show {
+        /// The model's name.
+        #[arg(value_name = "MODEL")]
+        model: String,
+    },
+    /// Read a model into memory, anew if its file changed
+    Load {
+        /// The model's name.
+        #[arg(value_name = "MODEL")]
+        model: String,
+    },
+    /// Let go of a model's memory
+    Unload {
+        /// The model's name.
+        #[arg(value_name = "MODEL")]
+        model: String,
+    },
+}
+
+/// Of `terms`.
+#[derive(Debug, Subcommand)]
+pub enum TermsCommand {
+    /// List the terms that the server's plugins supply
+    List,
+    /// Show a term: what it computes, and its parameters
+    Show {
+        /// The term's id.
+        #[arg(value_name = "TERM")]
+        term: String,
+    },
+}

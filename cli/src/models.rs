@@ -1,0 +1,188 @@
+//! `unitscope models`: lists, shows, loads and unloads models.
+
+use crate::args::ModelsCommand;
+use crate::connect::{Server, Services};
+use crate::failure::Failure;
+use crate::json;
+use crate::table::Table;
+use unitscope_proto::v1::model::State;
+use unitscope_proto::v1::model_input::Channels;
+use unitscope_proto::v1::{
+    GetModelRequest, Layer, ListModelsRequest, LoadModelRequest, Model, ModelInput, UnloadModelRequest,
+};
+
+/// Runs the command.
+pub async fn run(server: &Server, command: ModelsCommand, as_json: bool) -> Result<(), Failure> {
+    let mut services = server.connect().await?;
+    let models = &mut services.models;
+    let answer = match command {
+        ModelsCommand::List => return list(&mut services, as_json).await,
+        ModelsCommand::Show { model } => models.get_model(GetModelRequest { name: model }).await,
+        ModelsCommand::Load { model } => models.load_model(LoadModelRequest { name: model }).await,
+        ModelsCommand::Unload { model } => models.unload_model(UnloadModelRequest { name: model }).await,
+    };
+    let model = answer.map_err(|status| services.failure(status))?.into_inner();
+    if as_json {
+        json::print(&json::to_json("Model", &model));
+    } else {
+        print!("{}", describe(&model));
+    }
+    Ok(())
+}
+
+async fn list(services: &mut Services, as_json: bool) -> Result<(), Failure> {
+    let answer = services.models.list_models(ListModelsRequest {}).await;
+    let answer = answer.map_err(|status| services.failure(status))?.into_inner();
+    if as_json {
+        json::print(&json::to_json("ListModelsResponse", &answer));
+        return Ok(());
+    }
+    if answer.models.is_empty() {
+        println!("no models; the server reads them from the folders DIR/NAME/ of its --models DIR");
+        return Ok(());
+    }
+    let mut table = Table::new(&["MODEL", "STATE", "INPUT", "CLASSES", ""]);
+    for model in &answer.models {
+        table.row(vec![
+            model.name.clone(),
+            state_name(model.state()).to_string(),
+            model.input.as_ref().map_or_else(|| "?".to_string(), shape),
+            model.labels.len().to_string(),
+            model.state_reason.clone(),
+        ]);
+    }
+    print!("{table}");
+    Ok(())
+}
+
+/// Name, input, and a row for each layer, indented like the modules that hold it.
+fn describe(model: &Model) -> String {
+    let mut text = format!("{}  {}\n", console::style(&model.name).bold(), state_name(model.state()));
+    if !model.state_reason.is_empty() {
+        text.push_str(&format!("reason   {}\n", model.state_reason));
+    }
+    if let Some(input) = &model.input {
+        text.push_str(&format!("input    {}\n", describe_input(input)));
+    }
+    if !model.labels.is_empty() {
+        let shown = model.labels.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" · ");
+        text.push_str(&format!("classes  {}: {shown} …\n", model.labels.len()));
+    }
+    if model.layers.is_empty() {
+        return text;
+    }
+    let mut table = Table::new(&["LAYER", "TYPE", "SHAPE", "UNITS", "PRE"]);
+    for layer in &model.layers {
+        let pre = if layer.has_pre_activation { ":pre" } else { "" };
+        table.row(vec![
+            layer.path.clone(),
+            if layer.r#type.is_empty() { layer.operator.clone() } else { layer.r#type.clone() },
+            layer_shape(layer),
+            layer.units.to_string(),
+            pre.to_string(),
+        ]);
+    }
+    text.push_str(&format!("\n{table}"));
+    text.push_str(&format!(
+        "\nunits are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {}:0`; {}\n",
+        model.name,
+        model.layers[model.layers.len() / 2].path,
+        "where PRE says `:pre`, LAYER:pre reads the value before the activation",
+    ));
+    text
+}
+
+fn describe_input(input: &ModelInput) -> String {
+    let mut text = shape(input);
+    if let [low, high] = input.range[..] {
+        text.push_str(&format!(", pixels {low} … {high}"));
+    }
+    for (name, values) in [("mean", &input.mean), ("std", &input.std)] {
+        if !values.is_empty() {
+            let values = values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            text.push_str(&format!(", {name} [{values}]"));
+        }
+    }
+    let fixed = [("batch", input.fixed_batch), ("height", input.fixed_height), ("width", input.fixed_width)];
+    for (name, size) in fixed.into_iter().filter(|(_, size)| *size > 0) {
+        text.push_str(&format!(", {name} fixed to {size}"));
+    }
+    text
+}
+
+/// `224×224 BGR`
+fn shape(input: &ModelInput) -> String {
+    let channels = match input.channels() {
+        Channels::Rgb => "RGB".to_string(),
+        Channels::Bgr => "BGR".to_string(),
+        Channels::Gray => "gray".to_string(),
+        Channels::Other | Channels::Unspecified => format!("{} channels", input.channel_count),
+    };
+    format!("{}×{} {channels}", input.height, input.width)
+}
+
+/// `512 × 14 × 14`, with the axes' names where they are not the usual ones.
+fn layer_shape(layer: &Layer) -> String {
+    let sizes = layer.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
+    let usual = [&["channel", "height", "width"][..], &["channel"]];
+    if usual.iter().any(|axes| layer.axes == **axes) || layer.axes.is_empty() {
+        sizes
+    } else {
+        format!("{sizes} ({})", layer.axes.join(", "))
+    }
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Unspecified => "unknown",
+        State::Unloaded => "unloaded",
+        State::Loaded => "loaded",
+        State::Broken => "broken",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_shows_its_input_and_layers() {
+        let layer = |path: &str, kind: &str, shape: &[i64], axes: &[&str], pre| Layer {
+            path: path.into(),
+            r#type: kind.into(),
+            shape: shape.to_vec(),
+            axes: axes.iter().map(ToString::to_string).collect(),
+            units: shape[0] as u64,
+            has_pre_activation: pre,
+            ..Layer::default()
+        };
+        let model = Model {
+            name: "demo".into(),
+            state: State::Loaded.into(),
+            labels: vec!["a".into(), "b".into()],
+            input: Some(ModelInput {
+                height: 64,
+                width: 48,
+                channel_count: 3,
+                channels: Channels::Bgr.into(),
+                range: vec![0.0, 255.0],
+                mean: vec![1.5, 2.0, 3.0],
+                fixed_batch: 1,
+                ..ModelInput::default()
+            }),
+            layers: vec![
+                layer("conv", "Conv2d", &[8, 32, 24], &["channel", "height", "width"], true),
+                layer("norm", "LayerNorm", &[197, 8], &["token", "channel"], false),
+            ],
+            ..Model::default()
+        };
+        let text = console::strip_ansi_codes(&describe(&model)).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "demo  loaded");
+        assert_eq!(lines[1], "input    64×48 BGR, pixels 0 … 255, mean [1.5, 2, 3], batch fixed to 1");
+        assert_eq!(lines[2], "classes  2: a · b …");
+        assert_eq!(lines[4], "LAYER  TYPE       SHAPE                   UNITS  PRE");
+        assert_eq!(lines[5], "conv   Conv2d     8×32×24                 8      :pre");
+        assert_eq!(lines[6], "norm   LayerNorm  197×8 (token, channel)  197");
+    }
+}

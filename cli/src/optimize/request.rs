@@ -1,0 +1,218 @@
+//! Builds the spec from the flags, and leads the server's field paths back to them. Knows no parameter's schema.
+
+use super::args::{OptimizeArgs, TransformSet, WantedArgs};
+use super::label::Wanted;
+use crate::failure::Failure;
+use crate::json;
+use crate::notation::call::{Call, protobuf_value};
+use crate::notation::unit::Position;
+use prost_types::Struct;
+use serde_json::{Value, json};
+use unitscope_proto::v1::optimizer::{Adam, Kind};
+use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms};
+
+/// A spec, and the argument that each of its terms came from.
+pub struct Request {
+    /// What is sent.
+    pub spec: OptimizeSpec,
+    arguments: Vec<String>,
+    from_flags: bool,
+}
+
+impl Request {
+    /// Of a spec file.
+    pub fn from_spec(spec: OptimizeSpec) -> Request {
+        Request { spec, arguments: Vec::new(), from_flags: false }
+    }
+
+    /// Of the flags, with the units that they name.
+    pub fn from_flags(args: &OptimizeArgs, wanted: Vec<Wanted>) -> Result<Request, Failure> {
+        let args = &args.wanted;
+        let mut terms = Terms::default();
+        for target in &wanted {
+            terms.add_target(target, args)?;
+        }
+        let picture_count = if wanted.is_empty() { args.copies } else { terms.pictures };
+        for call in &args.terms {
+            let term =
+                call.term().map_err(|error| Failure::Usage(format!("--term {}: {error}", call.text)))?;
+            terms.add(term, format!("--term '{}'", call.text));
+        }
+        if terms.list.is_empty() {
+            return Err(Failure::Usage(
+                "nothing to make a picture for; give --unit LAYER:CHANNEL, --layer LAYER or --term 'OBJECTIVE(…)'".into(),
+            ));
+        }
+        for term in &mut terms.list {
+            if term.images.len() == picture_count as usize {
+                term.images.clear();
+            }
+        }
+        let spec = OptimizeSpec {
+            model: args.model.clone(),
+            images: Some(picture_count),
+            terms: terms.list,
+            steps: args.steps,
+            seed: args.seed,
+            size: args.size.map(Into::into),
+            parameterization: args.parameterization.as_ref().map(parameterization).transpose()?,
+            transforms: transforms(args)?,
+            optimizer: args.learning_rate.map(adam),
+            snapshot_steps: args.snapshots.clone(),
+            return_tensors: args.tensors,
+            images_per_pass: args.images_per_pass,
+            labels: labels(args, &wanted, picture_count)?,
+        };
+        Ok(Request { spec, arguments: terms.arguments, from_flags: true })
+    }
+
+    /// The argument that the field at this path was made from.
+    pub fn argument(&self, field: &str) -> Option<String> {
+        let field = field.strip_prefix("spec.").unwrap_or(field);
+        if let Some(rest) = field.strip_prefix("terms[") {
+            return self.arguments.get(rest.split(']').next()?.parse::<usize>().ok()?).cloned();
+        }
+        let flag = match field.split(['.', '[']).next()? {
+            _ if !self.from_flags => return None,
+            "model" => "--model",
+            "images" => "--copies",
+            "steps" => "--steps",
+            "seed" => "--seed",
+            "size" => "--size",
+            "parameterization" => "--parameterization",
+            "transforms" => "--transform",
+            "optimizer" => "--learning-rate",
+            "snapshot_steps" => "--snapshots",
+            "images_per_pass" => "--images-per-pass",
+            "labels" => "--label",
+            _ => return None,
+        };
+        Some(flag.to_string())
+    }
+}
+
+/// The terms so far, the argument of each, and how many pictures they ask for.
+#[derive(Default)]
+struct Terms {
+    list: Vec<Term>,
+    arguments: Vec<String>,
+    pictures: u32,
+}
+
+impl Terms {
+    fn add(&mut self, term: Term, argument: String) {
+        self.list.push(term);
+        self.arguments.push(argument);
+    }
+
+    /// The objectives of one unit or layer: its copies, then their negatives.
+    fn add_target(&mut self, target: &Wanted, args: &WantedArgs) -> Result<(), Failure> {
+        if args.diversity.is_some() && args.copies < 2 {
+            return Err(Failure::Usage(
+                "--diversity needs --copies 2 or more: it pushes copies of a unit apart".into(),
+            ));
+        }
+        for negative in [false, true].into_iter().take(if args.negative { 2 } else { 1 }) {
+            let images: Vec<u32> = (self.pictures..self.pictures + args.copies).collect();
+            self.pictures += args.copies;
+            self.add(Term { images: images.clone(), ..objective(target, negative) }, target.argument.clone());
+            if let Some(weight) = args.diversity {
+                let term = Term {
+                    images,
+                    weight: Some(weight),
+                    ..term("diversity", json!({"layer": target.layer}))
+                };
+                self.add(term, format!("--diversity {weight} of {}", target.argument));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn objective(target: &Wanted, negative: bool) -> Term {
+    let Some(channel) = target.channel else {
+        let weight = negative.then_some(-1.0);
+        return Term { weight, ..term("layer", json!({"layer": target.layer})) };
+    };
+    let mut params = json!({"layer": target.layer, "channel": channel});
+    if let Position::At(row, column) = target.position {
+        params["row"] = row.into();
+        params["column"] = column.into();
+    }
+    match (negative, target.position) {
+        (false, Position::Mean) => term("channel", params),
+        (false, _) => term("unit", params),
+        // The term `negative` takes a channel's mean, or a unit whose place is given; a middle is known to `unit` alone.
+        (true, Position::Center) => Term { weight: Some(-1.0), ..term("unit", params) },
+        (true, _) => term("negative", params),
+    }
+}
+
+fn term(id: &str, params: Value) -> Term {
+    let fields = params.as_object().into_iter().flatten();
+    let fields = fields.map(|(key, value)| (key.clone(), protobuf_value(value))).collect();
+    Term { id: id.to_string(), params: Some(Struct { fields }), ..Term::default() }
+}
+
+fn adam(learning_rate: f64) -> Optimizer {
+    Optimizer { kind: Some(Kind::Adam(Adam { learning_rate: Some(learning_rate), ..Adam::default() })) }
+}
+
+/// `decorrelate_colors` stands beside the kind in the API, but reads as one of its options.
+fn parameterization(call: &Call) -> Result<Parameterization, Failure> {
+    let mut call = call.clone();
+    let colors = call.arguments.iter().position(|(key, _)| key == "decorrelate_colors");
+    let colors = colors.map(|at| call.arguments.remove(at).1);
+    let mut value = call.json();
+    if let Some(colors) = colors {
+        value["decorrelate_colors"] = colors;
+    }
+    message("Parameterization", &value, &format!("--parameterization '{}'", call.text))
+}
+
+/// Unset means the standard list; set and empty means none.
+fn transforms(args: &WantedArgs) -> Result<Option<Transforms>, Failure> {
+    let parse = |call: &Call| message("Transform", &call.json(), &format!("--transform '{}'", call.text));
+    let transforms = args.transform_list.iter().map(parse).collect::<Result<Vec<Transform>, _>>()?;
+    let unset = transforms.is_empty() && args.transforms == TransformSet::Standard;
+    Ok((!unset).then_some(Transforms { transforms }))
+}
+
+fn message<M: prost::Message + Default>(name: &str, value: &Value, argument: &str) -> Result<M, Failure> {
+    json::from_json(name, value).map_err(|error| Failure::Usage(format!("{argument}: {error}")))
+}
+
+/// One for each picture: of its unit, with what tells copies and negatives apart.
+fn labels(args: &WantedArgs, wanted: &[Wanted], pictures: u32) -> Result<Vec<String>, Failure> {
+    let given = args.labels.len();
+    if wanted.is_empty() {
+        return match given {
+            0 => Ok(Vec::new()),
+            _ if given == pictures as usize => Ok(args.labels.clone()),
+            _ => Err(Failure::Usage(format!(
+                "{given} labels for {pictures} pictures; give --label once for each"
+            ))),
+        };
+    }
+    if given != 0 && given != wanted.len() {
+        let units = wanted.len();
+        return Err(Failure::Usage(format!(
+            "{given} labels for {units} units and layers; give --label once for each"
+        )));
+    }
+    let mut labels = Vec::new();
+    for (index, target) in wanted.iter().enumerate() {
+        let base = args.labels.get(index).unwrap_or(&target.label);
+        for sign in ["", " negative"].into_iter().take(if args.negative { 2 } else { 1 }) {
+            labels.extend((1..=args.copies).map(|copy| match args.copies {
+                1 => format!("{base}{sign}"),
+                _ => format!("{base}{sign} #{copy}"),
+            }));
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! Tables from command lines to specs.
+
+use super::*;
+use crate::args::{Cli, Command};
+use crate::connect::Server;
+use crate::optimize::label::resolve;
+use clap::Parser;
+
+fn request(line: &str) -> Result<Request, String> {
+    let words = ["unitscope", "optimize"]
+        .into_iter()
+        .chain(line.split('|').map(str::trim))
+        .filter(|word| !word.is_empty());
+    let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    let Command::Optimize(args) = cli.command else { panic!("{line} is another command") };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let server = Server::new("127.0.0.1:1").unwrap();
+    let wanted = runtime.block_on(resolve(&server, &args)).map_err(|failure| failure.to_string())?;
+    Request::from_flags(&args, wanted).map_err(|failure| failure.to_string())
+}
+
+/// Flags are separated by `|`; `spec` is the proto JSON without the model.
+fn check(line: &str, spec: Value) {
+    let request = request(&format!("--model|m|{line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let mut spec = spec;
+    spec["model"] = "m".into();
+    assert_eq!(request.spec, json::from_json("OptimizeSpec", &spec).unwrap(), "{line}");
+}
+
+fn check_error(line: &str, says: &str) {
+    let error = request(&format!("--model|m|{line}")).err().unwrap_or_else(|| panic!("{line} is accepted"));
+    assert!(error.contains(says), "{line}: {error}");
+}
+
+#[test]
+fn a_unit_is_a_channel_or_a_place() {
+    check(
+        "--unit|a:7",
+        json!({"images": 1, "labels": ["a:7"], "terms": [{"id": "channel", "params": {"layer": "a", "channel": 7}}]}),
+    );
+    check(
+        "--unit|a:7@center",
+        json!({"images": 1, "labels": ["a:7@center"], "terms": [{"id": "unit", "params": {"layer": "a", "channel": 7}}]}),
+    );
+    check(
+        "--unit|a:7@1,2|--layer|b",
+        json!({"images": 2, "labels": ["a:7@1,2", "b"], "terms": [
+            {"id": "unit", "params": {"layer": "a", "channel": 7, "row": 1, "column": 2}, "images": [0]},
+            {"id": "layer", "params": {"layer": "b"}, "images": [1]}]}),
+    );
+}
+
+#[test]
+fn a_range_is_one_picture_each() {
+    check(
+        "--unit|a:3-4",
+        json!({"images": 2, "labels": ["a:3", "a:4"], "terms": [
+            {"id": "channel", "params": {"layer": "a", "channel": 3}, "images": [0]},
+            {"id": "channel", "params": {"layer": "a", "channel": 4}, "images": [1]}]}),
+    );
+}
+
+#[test]
+fn negatives_follow_their_units() {
+    check(
+        "--unit|a:7|--unit|b:1@center|--layer|c|--negative",
+        json!({"images": 6, "labels": ["a:7", "a:7 negative", "b:1@center", "b:1@center negative", "c", "c negative"], "terms": [
+            {"id": "channel", "params": {"layer": "a", "channel": 7}, "images": [0]},
+            {"id": "negative", "params": {"layer": "a", "channel": 7}, "images": [1]},
+            {"id": "unit", "params": {"layer": "b", "channel": 1}, "images": [2]},
+            {"id": "unit", "weight": -1, "params": {"layer": "b", "channel": 1}, "images": [3]},
+            {"id": "layer", "params": {"layer": "c"}, "images": [4]},
+            {"id": "layer", "weight": -1, "params": {"layer": "c"}, "images": [5]}]}),
+    );
+}
+
+#[test]
+fn copies_share_a_term_and_diversity_pushes_them_apart() {
+    check(
+        "--unit|a:7|--copies|2|--diversity|0.5",
+        json!({"images": 2, "labels": ["a:7 #1", "a:7 #2"], "terms": [
+            {"id": "channel", "params": {"layer": "a", "channel": 7}},
+            {"id": "diversity", "weight": 0.5, "params": {"layer": "a"}}]}),
+    );
+    check_error("--unit|a:7|--diversity|1", "--diversity needs --copies 2 or more");
+}
+
+#[test]
+fn terms_apply_to_all_pictures_or_to_those_named() {
+    check(
+        "--unit|a:0-2|--term|l2(weight=0.1)|--term|channel(layer=b, channel=1, images=[0, 2])",
+        json!({"images": 3, "labels": ["a:0", "a:1", "a:2"], "terms": [
+            {"id": "channel", "params": {"layer": "a", "channel": 0}, "images": [0]},
+            {"id": "channel", "params": {"layer": "a", "channel": 1}, "images": [1]},
+            {"id": "channel", "params": {"layer": "a", "channel": 2}, "images": [2]},
+            {"id": "l2", "weight": 0.1},
+            {"id": "channel", "params": {"layer": "b", "channel": 1}, "images": [0, 2]}]}),
+    );
+    check(
+        "--term|mine(layer=b)|--copies|3",
+        json!({"images": 3, "terms": [{"id": "mine", "params": {"layer": "b"}}]}),
+    );
+    check_error("--steps|3", "nothing to make a picture for");
+    check_error("--term|l2(weight=nan)", "`weight` must be a finite number");
+    check_error("--term|l2(x", "expected `=`");
+}
+
+#[test]
+fn how_a_picture_is_made() {
+    check(
+        "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1",
+        json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}], "steps": 8, "seed": 9,
+            "size": {"height": 8, "width": 4}, "optimizer": {"adam": {"learningRate": 0.1}}, "snapshotSteps": [2, 4],
+            "returnTensors": true, "imagesPerPass": 1}),
+    );
+    let layer = json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}]});
+    let with = |key: &str, value: Value| {
+        let mut spec = layer.clone();
+        spec[key] = value;
+        spec
+    };
+    check("--layer|a|--parameterization|pixel", with("parameterization", json!({"pixel": {}})));
+    check(
+        "--layer|a|--parameterization|fourier(decay_power=1.5, decorrelate_colors=false)",
+        with("parameterization", json!({"fourier": {"decayPower": 1.5}, "decorrelateColors": false})),
+    );
+    check("--layer|a|--transforms|none", with("transforms", json!({})));
+    check(
+        "--layer|a|--transform|pad(pixels=3)|--transform|random_scale(min=0.5, max=2)",
+        with(
+            "transforms",
+            json!({"transforms": [{"pad": {"pixels": 3}}, {"randomScale": {"min": 0.5, "max": 2}}]}),
+        ),
+    );
+    check_error(
+        "--layer|a|--parameterization|cppn",
+        "--parameterization 'cppn': unrecognized field name 'cppn'",
+    );
+    check_error("--layer|a|--transform|pad(pixel=3)", "unrecognized field name 'pixel'");
+    check_error("--layer|a|--transform|pad(pixels=3)|--transforms|none", "cannot be used with");
+    check_error("--layer|a|--size|8x", "expected a size");
+    check_error("--layer|a|--learning-rate|nan", "expected a finite number");
+    check_error("--layer|a|--copies|0", "1..=1024");
+    check_error("--layer|a|--spec|f", "cannot be used with");
+}
+
+#[test]
+fn labels_are_one_per_unit() {
+    let layers = json!([{"id": "layer", "params": {"layer": "a"}, "images": [0]}, {"id": "layer", "params": {"layer": "b"}, "images": [1]}]);
+    check(
+        "--layer|a|--layer|b|--label|x|--label|y",
+        json!({"images": 2, "labels": ["x", "y"], "terms": layers}),
+    );
+    check_error("--layer|a|--layer|b|--label|x", "1 labels for 2 units and layers");
+    check_error("--term|mine|--copies|2|--label|x", "1 labels for 2 pictures");
+}
+
+#[test]
+fn fields_lead_back_to_arguments() {
+    let request = request("--model|m|--unit|a:0-1|--term|l2(weight=2)").unwrap();
+    let check = |field: &str, argument: Option<&str>| {
+        assert_eq!(request.argument(field).as_deref(), argument, "{field}")
+    };
+    check("spec.terms[1].params.channel", Some("--unit a:1"));
+    check("terms[2].weight", Some("--term 'l2(weight=2)'"));
+    check("spec.terms[9].id", None);
+    check("spec.terms[x", None);
+    check("spec.size.height", Some("--size"));
+    check("spec.snapshot_steps[3]", Some("--snapshots"));
+    check("request_id", None);
+    assert_eq!(Request::from_spec(request.spec.clone()).argument("spec.steps"), None);
+}
