@@ -35,6 +35,17 @@ impl<'a, T: Float> Grid<'a, T> {
         Grid { data, sizes, strides, lives: PhantomData }
     }
 
+    /// A slice as a block with its channels innermost: [height][width][channels].
+    ///
+    /// # Panics
+    /// Where the slice has not exactly the block's number of elements.
+    #[must_use]
+    pub fn channels_last(values: &'a [T], sizes: [usize; 3]) -> Grid<'a, T> {
+        assert_eq!(values.len(), sizes.iter().product(), "one element per position and channel");
+        // SAFETY: the strides reach every element of the slice, and no other.
+        unsafe { Grid::new(values.as_ptr(), sizes, [1, sizes[2] * sizes[0], sizes[0]]) }
+    }
+
     /// Channels, height, width.
     #[must_use]
     pub fn sizes(&self) -> [usize; 3] {
