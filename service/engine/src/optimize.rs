@@ -2,6 +2,7 @@
 
 mod ascent;
 mod buffer;
+mod evaluate;
 mod input;
 mod loss;
 mod optimizer;
@@ -114,7 +115,9 @@ pub enum RunError {
         error: tch::TchError,
     },
     /// A value that is not finite appeared.
-    #[error("step {step}: {what} of image {image} is not finite; a smaller learning rate or other weights may help")]
+    #[error(
+        "step {step}: {what} of image {image} is not finite; a smaller learning rate or other weights may help"
+    )]
     NotFinite {
         /// The step, from 1.
         step: u32,

@@ -14,7 +14,7 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer for the gradient of `like`, a float32 tensor on the CPU, in its layout where that has neither gaps nor overlaps.
     pub fn like(like: &Tensor, axes: &[Axis]) -> Result<Self, TchError> {
-        let mut guarded = GuardedBuffer::like(&view(like, axes)?);
+        let mut guarded = GuardedBuffer::<f32>::like(&view(like, axes)?);
         // SAFETY: the pointer is to as many floats as shape and dense strides reach, on the heap, where they stay until `guarded`
         // is dropped; `tensor` and what is cut from it never leave the struct that holds the buffer.
         let tensor = unsafe {

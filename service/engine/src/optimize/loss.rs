@@ -8,9 +8,11 @@ use tch::{Device, TchError, Tensor};
 pub struct BoundTerm {
     instance: Instance,
     weight: f64,
+    /// The shapes that the plugin saw last.
+    prepared: Vec<Vec<i64>>,
     /// Rising and not empty.
     pub images: Vec<u32>,
-    /// What it reads, in the order of its taps.
+    /// What it reads, in the order of its taps; the picture, for a step operation.
     pub sources: Vec<Source>,
 }
 
@@ -37,7 +39,7 @@ pub enum LossError {
 impl BoundTerm {
     /// Binds an instance whose taps are `sources`.
     pub fn new(instance: Instance, weight: f64, images: Vec<u32>, sources: Vec<Source>) -> Self {
-        Self { instance, weight, images, sources }
+        Self { instance, weight, prepared: Vec::new(), images, sources }
     }
 
     /// Objective, penalty or step operation.
@@ -50,9 +52,14 @@ impl BoundTerm {
         self.instance.info().batch_coupled
     }
 
-    /// Shows the plugin the shapes it will get.
-    pub fn prepare(&mut self, shapes: &[View]) -> Result<(), TermError> {
-        self.instance.prepare(shapes)
+    /// Shows the plugin the shapes it will get, where they are not those that it saw last.
+    pub fn prepare(&mut self, views: &[View]) -> Result<(), TermError> {
+        let shapes: Vec<Vec<i64>> = views.iter().map(|view| view.shape().to_vec()).collect();
+        if self.prepared != shapes {
+            self.instance.prepare(views)?;
+            self.prepared = shapes;
+        }
+        Ok(())
     }
 
     /// What the instance is.
@@ -162,9 +169,9 @@ impl Reading {
     fn slot(&self, source: Source) -> &Slot {
         match source {
             Source::Image => &self.pictures,
-            Source::Layer(layer) => {
-                self.layers[layer].as_ref().expect("a pass reads every layer that the terms of its pictures read")
-            }
+            Source::Layer(layer) => self.layers[layer]
+                .as_ref()
+                .expect("a pass reads every layer that the terms of its pictures read"),
         }
     }
 
@@ -222,11 +229,10 @@ fn evaluate_together(
     if images.is_empty() {
         return Ok(None);
     }
-    let strided = term.info().strided;
     let taps: Vec<Tap> = term
         .sources
         .iter()
-        .map(|&source| Tap::gather(source, &parts, readings, strided, wanted))
+        .map(|&source| Tap::gather(source, &parts, readings, wanted))
         .collect::<Result<_, _>>()?;
     let scale = vec![term.factor(); images.len()];
     let mut values = vec![0.0; images.len()];
@@ -238,6 +244,7 @@ fn evaluate_together(
             .filter_map(|tap| tap.gradient.as_ref().map(|gradient| buffer::view(gradient, &tap.axes)))
             .collect::<Result<_, _>>()?;
         let gradients = wanted.then_some(&gradients[..]);
+        term.prepare(&inputs)?;
         term.instance.eval(step, &inputs, gradients, &scale, &mut values)?;
     }
     for tap in &taps {
@@ -258,37 +265,30 @@ struct Tap {
 }
 
 impl Tap {
-    /// Takes rows without a copy where they lie together in one pass and the plugin takes their strides.
+    /// Takes rows without a copy where they lie together in one pass. The host stages what a plugin cannot stride.
     fn gather(
         source: Source,
         parts: &[(usize, Vec<u32>)],
         readings: &[Reading],
-        strided: bool,
         wanted: bool,
     ) -> Result<Self, TchError> {
+        let axes = readings[parts[0].0].slot(source).axes.clone();
         if let [(place, rows)] = parts {
             let slot = readings[*place].slot(source);
             let (first, count) = (i64::from(rows[0]), rows.len() as i64);
-            let together = i64::from(rows[rows.len() - 1]) - first + 1 == count;
-            let value = slot.value.f_narrow(0, first, count);
-            if together && (strided || value.as_ref().is_ok_and(Tensor::is_contiguous)) {
+            if i64::from(rows[rows.len() - 1]) - first + 1 == count {
+                let value = slot.value.f_narrow(0, first, count)?;
                 let gradient =
                     wanted.then(|| slot.gradient.tensor().f_narrow(0, first, count)).transpose()?;
-                let strided_gradient = gradient.as_ref().is_some_and(|g| !g.is_contiguous());
-                if strided || !strided_gradient {
-                    return Ok(Self { source, value: value?, axes: slot.axes.clone(), gradient, own: None });
-                }
+                return Ok(Self { source, value, axes, gradient, own: None });
             }
         }
-        let pieces: Vec<Tensor> = parts
-            .iter()
-            .map(|(place, rows)| {
-                let slot = readings[*place].slot(source);
-                slot.value.f_index_select(0, &index(rows, Device::Cpu)?)
-            })
-            .collect::<Result<_, TchError>>()?;
-        let value = Tensor::f_cat(&pieces, 0)?.f_contiguous()?;
-        let axes = readings[parts[0].0].slot(source).axes.clone();
+        let piece = |(place, rows): &(usize, Vec<u32>)| {
+            let slot = readings[*place].slot(source);
+            slot.value.f_index_select(0, &index(rows, Device::Cpu)?)
+        };
+        let pieces: Vec<Tensor> = parts.iter().map(piece).collect::<Result<_, TchError>>()?;
+        let value = Tensor::f_cat(&pieces, 0)?;
         let own = wanted.then(|| Buffer::like(&value, &axes)).transpose()?;
         let gradient = own.as_ref().map(|own| own.tensor().shallow_clone());
         Ok(Self { source, value, axes, gradient, own })
@@ -301,7 +301,8 @@ impl Tap {
         readings: &[Reading],
         instance: &Instance,
     ) -> Result<(), LossError> {
-        let shared_intact = parts.iter().all(|(place, _)| readings[*place].slot(self.source).gradient.intact());
+        let shared_intact =
+            parts.iter().all(|(place, _)| readings[*place].slot(self.source).gradient.intact());
         if !shared_intact || self.own.as_ref().is_some_and(|own| !own.intact()) {
             return Err(buffer::wrote_outside(&instance.info().id).into());
         }

@@ -21,7 +21,12 @@ impl Optimizer {
     /// Moves `parameters` up along `gradient` (same shape), in place; images where `moving` (`[n]`, bool) is false stay.
     ///
     /// Adam: Kingma and Ba 2015, algorithm 1, with a plus for ascent.
-    pub fn ascend(&mut self, parameters: &Tensor, gradient: &Tensor, moving: &Tensor) -> Result<(), TchError> {
+    pub fn ascend(
+        &mut self,
+        parameters: &Tensor,
+        gradient: &Tensor,
+        moving: &Tensor,
+    ) -> Result<(), TchError> {
         let Rule::Adam { learning_rate, beta1, beta2, epsilon } = self.rule;
         self.step += 1;
         tch::no_grad(|| {

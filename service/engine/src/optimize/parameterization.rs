@@ -6,7 +6,7 @@ mod pixel;
 
 use crate::seed::{Draws, Use};
 use crate::spec::{self, OptimizeSpec};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// The pictures of a job as what the optimizer moves.
 pub struct Canvas {
@@ -69,7 +69,7 @@ impl Canvas {
 fn noise(shape: &[i64]) -> Tensor {
     let mut draws = Draws::new(3, 0, 0, Use::Start);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| draws.normal() as f32).collect();
-    Tensor::from_slice(&values).reshape(shape).to_kind(Kind::Float)
+    Tensor::from_slice(&values).reshape(shape)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! From a spec to what can run: every check that needs the model or the plugins, and the shape of the passes.
 
-use super::loss::{BoundTerm, Source};
-use crate::model::{Axis, ChannelOrder, FixedInput, Model};
-use crate::plugin::{DType, Registry, TermError, TermKind, View};
+use super::loss::{BoundTerm, IMAGE_AXES, Source};
+use crate::model::{ChannelOrder, FixedInput, LayerShape, Model};
+use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
 use crate::spec::{FieldError, OptimizeSpec, TermSpec};
 use std::sync::Arc;
@@ -119,14 +119,26 @@ impl Binder<'_> {
         let info = self.registry.term(&term.id).map_err(at)?;
         let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
         let mut instance = info.create(&term.params, seed).map_err(at)?;
-        let taps = instance.taps().map_err(at)?;
+        if info.edits_image {
+            return Err(FieldError::new(
+                format!("terms[{place}].id"),
+                format!(
+                    "`{}` edits the picture itself, which no parameterization here can take back; use one that edits the gradient",
+                    term.id
+                ),
+            ));
+        }
+        let taps = match info.kind {
+            TermKind::StepOperation => vec![Tap::Image],
+            _ => instance.taps().map_err(at)?,
+        };
         let sources = taps
             .iter()
             .map(|tap| match tap {
-                crate::plugin::Tap::Image => Ok(Source::Image),
-                crate::plugin::Tap::Layer { path } => self.layer(path).map_err(|reason| {
-                    FieldError::new(layer_field(place, term, path), reason)
-                }),
+                Tap::Image => Ok(Source::Image),
+                Tap::Layer { path } => {
+                    self.layer(path).map_err(|reason| FieldError::new(layer_field(place, term, path), reason))
+                }
             })
             .collect::<Result<_, _>>()?;
         Ok(BoundTerm::new(instance, term.weight, term.images.clone(), sources))
@@ -152,7 +164,7 @@ impl Binder<'_> {
 fn layer_field(place: usize, term: &TermSpec, path: &str) -> String {
     let asked = path.trim_end_matches('?').trim_end_matches(":pre");
     let holder = term.params.iter().find(|(_, value)| match value {
-        crate::plugin::ParamValue::String(text) => text.trim_end_matches(":pre") == asked,
+        ParamValue::String(text) => text.trim_end_matches(":pre") == asked,
         _ => false,
     });
     match holder {
@@ -163,9 +175,9 @@ fn layer_field(place: usize, term: &TermSpec, path: &str) -> String {
 
 /// The field that a term's refusal speaks of.
 fn field_error(place: usize, error: &TermError) -> FieldError {
-    let field = match (error.parameter(), error) {
-        (Some(name), _) => format!("terms[{place}].params.{name}"),
-        (None, _) => format!("terms[{place}].id"),
+    let field = match error.parameter() {
+        Some(name) => format!("terms[{place}].params.{name}"),
+        None => format!("terms[{place}].id"),
     };
     FieldError::new(field, error.to_string())
 }
@@ -181,33 +193,33 @@ fn prepare_terms(
         Ok(shapes) => shapes,
         Err(error) => return vec![FieldError::new("size", error.to_string())],
     };
-    let picture = model.manifest().input.mean.len() as i64;
+    let channels = i64::from(model.manifest().input.channels.count());
+    let picture = [channels, i64::from(spec.height), i64::from(spec.width)];
     let mut errors = Vec::new();
     for (place, term) in terms.iter_mut().enumerate() {
-        let count = term.images.len() as i64;
-        let views: Vec<View> = term
+        let views: Result<Vec<View>, _> = term
             .sources
             .iter()
-            .map(|source| {
-                let (rest, axes) = match source {
-                    Source::Image => (
-                        vec![picture, i64::from(spec.height), i64::from(spec.width)],
-                        vec![Axis::Channel, Axis::Height, Axis::Width],
-                    ),
-                    Source::Layer(layer) => {
-                        let shape = &shapes[*layer];
-                        (shape.shape.iter().map(|&size| size as i64).collect(), shape.axes.clone())
-                    }
-                };
-                let shape = [vec![count], rest].concat();
-                View::shape_only(DType::F32, &shape, &super::buffer::roles(&axes))
+            .map(|source| match source {
+                Source::Image => shape_view(term.images.len(), &picture, &IMAGE_AXES),
+                Source::Layer(layer) => {
+                    let LayerShape { shape, axes } = &shapes[*layer];
+                    let shape: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+                    shape_view(term.images.len(), &shape, &super::buffer::roles(axes))
+                }
             })
             .collect();
-        if let Err(error) = term.prepare(&views) {
-            errors.push(field_error(place, &error));
+        match views {
+            Ok(views) => errors.extend(term.prepare(&views).err().map(|error| field_error(place, &error))),
+            Err(error) => errors.push(FieldError::new("size", error.to_string())),
         }
     }
     errors
+}
+
+/// `[images, shape…]` without data.
+fn shape_view(images: usize, shape: &[i64], axes: &[plugin::Axis]) -> Result<View<'static>, ViewError> {
+    View::shape_only(DType::F32, &[&[images as i64], shape].concat(), axes)
 }
 
 /// Decides which pictures share a pass: those that read the same layers, in order, at most `images_per_pass` together. Where a

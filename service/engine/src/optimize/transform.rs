@@ -57,8 +57,7 @@ const OUTSIDE_EDGE: i64 = 1;
 fn sample(images: &Tensor, maps: &[Affine], padded: bool) -> Result<Tensor, TchError> {
     let (_, _, height, width) = images.size4()?;
     let rows: Vec<f32> = maps.iter().flat_map(|map| map.normalized(height, width)).collect();
-    let theta =
-        Tensor::f_from_slice(&rows)?.f_reshape([maps.len() as i64, 2, 3])?.f_to(images.device())?;
+    let theta = Tensor::f_from_slice(&rows)?.f_reshape([maps.len() as i64, 2, 3])?.f_to(images.device())?;
     let grid = Tensor::f_affine_grid_generator(&theta.f_to_kind(Kind::Float)?, images.size(), false)?;
     if padded {
         // Zero outside is grey outside when grey is zero.

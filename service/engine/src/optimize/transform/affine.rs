@@ -53,10 +53,7 @@ impl Affine {
     /// first pixel's outer edge to 1 at the last one's.
     pub fn normalized(&self, height: i64, width: i64) -> [f32; 6] {
         let (h, w) = (height as f64 / 2.0, width as f64 / 2.0);
-        let rows = [
-            [self.xx, self.xy * h / w, self.x0 / w],
-            [self.yx * w / h, self.yy, self.y0 / h],
-        ];
+        let rows = [[self.xx, self.xy * h / w, self.x0 / w], [self.yx * w / h, self.yy, self.y0 / h]];
         let mut flat = [0.0; 6];
         for (slot, value) in flat.iter_mut().zip(rows.iter().flatten()) {
             *slot = *value as f32;

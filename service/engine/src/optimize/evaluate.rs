@@ -1,0 +1,283 @@
+//! What the network and the terms say of the pictures at one step: passes forward, terms, passes backward. It knows no
+//! parameters and no optimizer.
+
+use super::input::Normalization;
+use super::loss::{self, Layer, LossError, Reading};
+use super::plan::{Pass, Plan};
+use super::{RunError, buffer, transform};
+use crate::model::{Program, gradients};
+use crate::plugin::{Axis, StepInfo, TermKind};
+use crate::seed::{Draws, Use};
+use std::collections::BTreeMap;
+use tch::{Device, Kind, TchError, Tensor};
+
+/// A plan on its device, with what it keeps from step to step.
+pub struct Evaluator {
+    pub plan: Plan,
+    normalization: Normalization,
+    /// By the layers that a pass reads.
+    programs: BTreeMap<Vec<usize>, Program>,
+    /// What each axis of each layer of the plan means.
+    axes: Vec<Vec<Axis>>,
+    /// One per pass of each group, filled anew each step.
+    readings: Vec<Vec<Reading>>,
+}
+
+/// What the terms and the network say of the pictures at one step.
+pub struct Evaluation {
+    /// For each picture the maximized sum.
+    pub scores: Vec<f64>,
+    /// For each term its values for its pictures.
+    pub terms: Vec<Vec<f64>>,
+    /// `[n, c, h, w]`: the gradient of the sum that came through the network and from penalties.
+    pub gradient: Tensor,
+    /// For each picture whether the network let any gradient through.
+    pub moved: Vec<bool>,
+}
+
+impl Evaluator {
+    /// Brings the plan's networks to `device`.
+    pub fn new(plan: Plan, device: Device) -> Result<Self, RunError> {
+        let input = &plan.model.manifest().input;
+        let normalization = Normalization::new(input, device);
+        let normalization = normalization.map_err(|error| RunError::Torch { step: 0, error })?;
+        let mut programs = BTreeMap::new();
+        for pass in plan.groups.iter().flat_map(|group| &group.passes) {
+            let paths: Vec<String> = pass.layers.iter().map(|&layer| plan.layers[layer].clone()).collect();
+            if !paths.is_empty() && !programs.contains_key(&pass.layers) {
+                let program = plan.model.program(&paths, device);
+                let program = program.map_err(|error| RunError::Model { step: 0, error })?;
+                programs.insert(pass.layers.clone(), program);
+            }
+        }
+        let axes = |path: &String| {
+            let info = plan.model.layer(path).expect("the plan holds layers that the model has");
+            buffer::roles(&info.axes)
+        };
+        let axes = plan.layers.iter().map(axes).collect();
+        let readings = plan.groups.iter().map(|_| Vec::new()).collect();
+        Ok(Self { normalization, programs, axes, readings, plan })
+    }
+
+    /// The sum and its parts for `pictures` `[n, c, h, w]`; with `climb` on this step's views and with gradients, else on the clean
+    /// pictures and without.
+    pub fn evaluate(
+        &mut self,
+        step: u32,
+        pictures: &Tensor,
+        climb: bool,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Evaluation, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let mut evaluation = Evaluation {
+            scores: vec![0.0; self.plan.spec.images as usize],
+            terms: self.plan.terms.iter().map(|term| vec![f64::NAN; term.images.len()]).collect(),
+            gradient: pictures.f_zeros_like().map_err(torch)?,
+            moved: vec![false; self.plan.spec.images as usize],
+        };
+        for place in 0..self.plan.groups.len() {
+            let forwards = self.forward(step, place, pictures, climb)?;
+            self.evaluate_terms(step, place, climb, &mut evaluation, cancelled)?;
+            if climb {
+                self.backward(step, place, &forwards, &mut evaluation)?;
+            }
+        }
+        Ok(evaluation)
+    }
+
+    /// Runs the passes of a group and fills its readings.
+    fn forward(
+        &mut self,
+        step: u32,
+        group: usize,
+        pictures: &Tensor,
+        climb: bool,
+    ) -> Result<Vec<Forward>, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let passes = &self.plan.groups[group].passes;
+        let mut forwards = Vec::with_capacity(passes.len());
+        for (place, pass) in passes.iter().enumerate() {
+            let forward = self.forward_pass(step, pass, pictures, climb)?;
+            let mut layers: Vec<Option<Layer>> = self.plan.layers.iter().map(|_| None).collect();
+            for (&layer, value) in pass.layers.iter().zip(&forward.taps) {
+                layers[layer] = Some(Layer { value, axes: &self.axes[layer] });
+            }
+            match self.readings[group].get_mut(place) {
+                Some(reading) => reading.refresh(&forward.clean, &layers).map_err(torch)?,
+                None => {
+                    let reading = Reading::new(&pass.images, &forward.clean, &layers).map_err(torch)?;
+                    self.readings[group].push(reading);
+                }
+            }
+            forwards.push(forward);
+        }
+        Ok(forwards)
+    }
+
+    fn forward_pass(
+        &self,
+        step: u32,
+        pass: &Pass,
+        pictures: &Tensor,
+        climb: bool,
+    ) -> Result<Forward, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let rows = rows(&pass.images, pictures.device()).map_err(torch)?;
+        let clean = pictures.f_index_select(0, &rows).map_err(torch)?.set_requires_grad(climb);
+        let Some(program) = self.programs.get(&pass.layers) else {
+            return Ok(Forward { clean, rows, taps: Vec::new() });
+        };
+        let run = || {
+            let view = match climb {
+                true => transform::views(&self.plan.spec, &pass.images, step, &clean).map_err(torch)?,
+                false => clean.shallow_clone(),
+            };
+            let input = self.normalization.apply(&view).map_err(torch)?;
+            let filled = self.fill(&input).map_err(torch)?;
+            let taps = program.run(&filled).map_err(|error| RunError::Model { step, error })?;
+            let count = pass.images.len() as i64;
+            taps.iter().map(|tap| tap.f_narrow(0, 0, count).map_err(torch)).collect::<Result<_, _>>()
+        };
+        let taps = if climb { run() } else { tch::no_grad(run) }?;
+        Ok(Forward { clean, rows, taps })
+    }
+
+    /// Adds zeros where the export fixed a larger batch than the pass has pictures.
+    fn fill(&self, input: &Tensor) -> Result<Tensor, TchError> {
+        let mut size = input.size();
+        match self.plan.model.fixed().batch {
+            Some(batch) if i64::from(batch) > size[0] => {
+                size[0] = i64::from(batch) - size[0];
+                Tensor::f_cat(
+                    &[input.shallow_clone(), input.f_new_zeros(&size, (input.kind(), input.device()))?],
+                    0,
+                )
+            }
+            _ => Ok(input.shallow_clone()),
+        }
+    }
+
+    /// Asks every term for its values on the readings of a group.
+    fn evaluate_terms(
+        &mut self,
+        step: u32,
+        group: usize,
+        climb: bool,
+        evaluation: &mut Evaluation,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), RunError> {
+        for place in 0..self.plan.terms.len() {
+            if self.plan.terms[place].kind() == TermKind::StepOperation {
+                continue;
+            }
+            let info = self.step_info(step, place, cancelled);
+            let term = &mut self.plan.terms[place];
+            let found = loss::evaluate(term, &info, &mut self.readings[group], climb);
+            for part in found.map_err(|error| run_error(step, error))? {
+                for (image, value) in part.images.iter().zip(part.values) {
+                    let slot =
+                        term.images.binary_search(image).expect("a term has values for its own images");
+                    evaluation.terms[place][slot] = value;
+                    evaluation.scores[*image as usize] += term.factor() * value;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the gradients that terms put on layers back to the pictures.
+    fn backward(
+        &mut self,
+        step: u32,
+        group: usize,
+        forwards: &[Forward],
+        evaluation: &mut Evaluation,
+    ) -> Result<(), RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let passes = &self.plan.groups[group].passes;
+        for ((pass, forward), reading) in passes.iter().zip(forwards).zip(&mut self.readings[group]) {
+            let device = forward.clean.device();
+            let mut through = forward.clean.f_zeros_like().map_err(torch)?;
+            if !pass.layers.is_empty() {
+                let mut gradients_of_taps = Vec::with_capacity(pass.layers.len());
+                for &layer in &pass.layers {
+                    let gradient = reading.layer_gradient(layer);
+                    let gradient = gradient.expect("a pass reads its own layers");
+                    gradients_of_taps.push(gradient.f_to(device).map_err(torch)?);
+                }
+                let clean = [forward.clean.shallow_clone()];
+                let found = gradients(&forward.taps, &clean, &gradients_of_taps);
+                let found = found.map_err(|error| RunError::Model { step, error })?;
+                if let Some(gradient) = found.into_iter().next().flatten() {
+                    through = gradient;
+                }
+            }
+            for (image, norm) in pass.images.iter().zip(norms(&through).map_err(torch)?) {
+                // A gradient that is not a number is no sign of death; it is reported where norms are checked.
+                evaluation.moved[*image as usize] = norm != 0.0 || pass.layers.is_empty();
+            }
+            let own = reading.picture_gradient().f_to(device).map_err(torch)?;
+            let sum = through.f_add(&own).map_err(torch)?;
+            let _ = evaluation.gradient.f_index_copy_(0, &forward.rows, &sum).map_err(torch)?;
+        }
+        Ok(())
+    }
+
+    /// Lets step operations edit the gradient of `pictures`, both `[n, c, h, w]`, in place; tells whether any did.
+    pub fn apply_step_operations(
+        &mut self,
+        step: u32,
+        pictures: &Tensor,
+        gradient: &Tensor,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<bool, RunError> {
+        let mut any = false;
+        for place in 0..self.plan.terms.len() {
+            if self.plan.terms[place].kind() == TermKind::StepOperation {
+                let info = self.step_info(step, place, cancelled);
+                let applied = self.plan.terms[place].apply(&info, pictures, gradient);
+                applied.map_err(|error| run_error(step, error))?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    fn step_info<'a>(&self, step: u32, place: usize, cancelled: &'a dyn Fn() -> bool) -> StepInfo<'a> {
+        let purpose = Use::Term(place as u32);
+        StepInfo {
+            step: u64::from(step.saturating_sub(1)),
+            total_steps: u64::from(self.plan.spec.steps),
+            seed: Draws::new(self.plan.spec.seed, 0, step, purpose).bits(),
+            cancelled,
+        }
+    }
+}
+
+/// A pass that was run.
+struct Forward {
+    /// `[n, c, h, w]`, the leaf that gradients are taken for.
+    clean: Tensor,
+    /// The pictures' numbers.
+    rows: Tensor,
+    /// One per layer of the pass.
+    taps: Vec<Tensor>,
+}
+
+fn run_error(step: u32, error: LossError) -> RunError {
+    match error {
+        LossError::Term(error) => RunError::Term { step, error },
+        LossError::Torch(error) => RunError::Torch { step, error },
+    }
+}
+
+/// The L2 norm of each picture's part of `[n, …]`.
+pub fn norms(gradient: &Tensor) -> Result<Vec<f64>, TchError> {
+    let flat = gradient.f_reshape([gradient.size()[0], -1])?.f_to_kind(Kind::Double)?;
+    Vec::<f64>::try_from(flat.f_square()?.f_sum_dim_intlist([1].as_slice(), false, None)?.f_sqrt()?)
+}
+
+fn rows(images: &[u32], device: Device) -> Result<Tensor, TchError> {
+    let rows: Vec<i64> = images.iter().map(|&image| i64::from(image)).collect();
+    Tensor::f_from_slice(&rows)?.f_to(device)
+}
