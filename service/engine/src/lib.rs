@@ -2,6 +2,8 @@
 //!
 //! It knows models, tensors, plugins and a seed; it knows no gRPC, no tokio, no clock, and no file but those it is given.
 
+#[cfg(feature = "torch")]
+pub mod device;
 pub mod model;
 #[cfg(feature = "torch")]
 pub mod optimize;

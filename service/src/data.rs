@@ -1,0 +1,4 @@
+//! What lies outside of jobs: models on disk, and the formats of pictures. It knows no job and no gRPC.
+
+pub mod models;
+pub mod pictures;

@@ -1,0 +1,88 @@
+//! Names of pictures that the client did not name: their objectives in short. It knows no store.
+
+use crate::limits::NAME_BYTES;
+use std::collections::HashSet;
+use unitscope_engine::plugin::{ParamValue, Registry, TermKind};
+use unitscope_engine::spec::{OptimizeSpec, TermSpec};
+
+/// One label per picture, all different, such as `inception_4b:77` or `inception_4b:77+diversity`.
+#[must_use]
+pub fn labels(spec: &OptimizeSpec, registry: &Registry) -> Vec<String> {
+    let is_objective =
+        |term: &&TermSpec| registry.term(&term.id).is_ok_and(|info| info.kind == TermKind::Objective);
+    let objectives: Vec<&TermSpec> = spec.terms.iter().filter(is_objective).collect();
+    let mut taken = HashSet::new();
+    (0..spec.images).map(|image| unique(&label(image, &objectives), &mut taken)).collect()
+}
+
+/// Objectives that all pictures share do not tell them apart; they are left out where others remain.
+fn label(image: u32, objectives: &[&TermSpec]) -> String {
+    let mine = || objectives.iter().filter(|term| term.images.contains(&image));
+    let mut parts: Vec<String> =
+        mine().filter(|term| term.params.contains_key("layer")).map(|term| short(term)).collect();
+    if parts.is_empty() {
+        parts = mine().map(|term| short(term)).collect();
+    }
+    let mut label = if parts.is_empty() { "picture".to_owned() } else { parts.join("+") };
+    // Room for a suffix that makes it unique.
+    while label.len() > NAME_BYTES - 8 {
+        label.pop();
+    }
+    label
+}
+
+/// `layer:channel@row,column` as far as the term has them; else its id.
+fn short(term: &TermSpec) -> String {
+    let Some(ParamValue::String(layer)) = term.params.get("layer") else { return term.id.clone() };
+    let whole = |name| match term.params.get(name) {
+        Some(ParamValue::Int(value)) => Some(value.to_string()),
+        Some(ParamValue::Float(value)) => Some(value.to_string()),
+        _ => None,
+    };
+    let channel = whole("channel").map(|channel| format!(":{channel}")).unwrap_or_default();
+    let place =
+        whole("row").zip(whole("column")).map(|(row, column)| format!("@{row},{column}")).unwrap_or_default();
+    let sign = if term.weight < 0.0 { "-" } else { "" };
+    let safe: String =
+        layer.chars().map(|c| if c.is_control() || c == '/' || c == '\\' { '_' } else { c }).collect();
+    format!("{sign}{safe}{channel}{place}")
+}
+
+fn unique(label: &str, taken: &mut HashSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{label}-{number}"));
+    let free = std::iter::once(label.to_owned()).chain(numbered).find(|label| !taken.contains(label));
+    let free = free.expect("numbers do not run out");
+    taken.insert(free.clone());
+    free
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(params: &[(&str, ParamValue)], images: &[u32]) -> TermSpec {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        TermSpec { id: "unit".to_owned(), weight: 1.0, params, images: images.to_vec() }
+    }
+
+    #[test]
+    fn a_label_names_the_unit() {
+        let layer = ("layer", ParamValue::String("a.b".to_owned()));
+        let one = term(&[layer.clone(), ("channel", ParamValue::Float(7.0))], &[0]);
+        let (row, column) = (("row", ParamValue::Int(1)), ("column", ParamValue::Int(2)));
+        let two = term(&[layer, ("channel", ParamValue::Int(8)), row, column], &[0, 1]);
+        let three = term(&[], &[0, 1, 2]);
+        let label = |image| label(image, &[&one, &two, &three]);
+        assert_eq!(label(0), "a.b:7+a.b:8@1,2");
+        assert_eq!(label(1), "a.b:8@1,2");
+        assert_eq!(label(2), "unit");
+        assert_eq!(label(3), "picture");
+    }
+
+    #[test]
+    fn labels_are_unique() {
+        let mut taken = HashSet::new();
+        let labels: Vec<String> = (0..3).map(|_| unique("a", &mut taken)).collect();
+        assert_eq!(labels, ["a", "a-2", "a-3"]);
+    }
+}

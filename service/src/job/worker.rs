@@ -1,0 +1,200 @@
+//! The thread that owns the device: takes jobs from the queue, runs them, and writes down what happens. It knows no gRPC.
+
+use super::previews::Previews;
+use super::queue::Queue;
+use super::store::JobStore;
+use super::{Artifact, ArtifactInfo, Ending, Failure, Image, Job, State, Step};
+use crate::data::pictures::{Pixels, npy};
+use crate::limits::PREVIEW_INTERVAL;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use ulid::Ulid;
+use unitscope_engine::device::{self, Device};
+use unitscope_engine::optimize::{Observer, Outcome, Picture, Plan, RunError, StepReport};
+use unitscope_engine::plugin::TermError;
+
+/// What waits in the queue.
+pub struct Work {
+    /// What to run.
+    pub plan: Plan,
+    /// What others have to say about it meanwhile.
+    pub live: Arc<Live>,
+}
+
+/// A job that has not ended, as seen by those who wait for it.
+#[derive(Default)]
+pub struct Live {
+    /// It shall stop.
+    pub cancelled: AtomicBool,
+    /// How its pictures look now.
+    pub previews: Arc<Previews>,
+}
+
+/// What the thread needs.
+pub struct Worker {
+    /// The device that it owns.
+    pub device: Device,
+    /// Threads of one operator on the CPU.
+    pub threads: usize,
+    /// Jobs that wait.
+    pub queue: Arc<Queue<Work>>,
+    /// Where everything is written down.
+    pub store: Arc<dyn JobStore>,
+}
+
+impl Worker {
+    /// Works until the queue is closed.
+    pub fn run(self) {
+        device::set_threads(self.threads);
+        while let Some((id, work)) = self.queue.pop() {
+            let _span = tracing::info_span!("job", job = %id).entered();
+            self.run_job(id, work);
+        }
+    }
+
+    fn run_job(&self, id: Ulid, work: Work) {
+        let Ok(job) = self.store.job(id) else { return };
+        let started = Instant::now();
+        let ending = if work.live.cancelled.load(Ordering::Relaxed) {
+            Ending::Cancelled(Vec::new())
+        } else {
+            tracing::info!(model = job.order.spec.model, steps = job.order.spec.optimize.steps, "running");
+            let _ = self.store.enter(id, State::Running);
+            // The plan is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
+            let run = AssertUnwindSafe(|| self.make(&job, work));
+            catch_unwind(run).unwrap_or_else(|panic| Ending::Failed(Failure::Panicked(panic_text(&*panic))))
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        match &ending {
+            Ending::Failed(failure) => tracing::error!(seconds, "failed: {failure}"),
+            other => tracing::info!(seconds, "ended: {:?}", other.state()),
+        }
+        // A job that has not ended is not evicted, so that it is there.
+        let _ = self.store.finish(id, ending);
+    }
+
+    fn make(&self, job: &Job, work: Work) -> Ending {
+        let spec = &job.order.spec;
+        let images = spec.optimize.images as usize;
+        let now = Instant::now();
+        let mut recorder = Recorder {
+            id: job.id,
+            store: &*self.store,
+            live: &work.live,
+            total_steps: spec.optimize.steps,
+            started: now,
+            last_step: now,
+            last_preview: None,
+            snapshots: vec![Vec::new(); images],
+        };
+        let outcomes = match work.plan.run(self.device, &mut recorder) {
+            Ok(outcomes) => outcomes,
+            Err(error) => return Ending::Failed(failure(&error)),
+        };
+        let stopped = work.live.cancelled.load(Ordering::Relaxed)
+            && outcomes.iter().any(|outcome| outcome.end == unitscope_engine::optimize::End::Stopped);
+        let images = (0..)
+            .zip(outcomes)
+            .map(|(image, outcome)| recorder.image(image, outcome, spec.return_tensors))
+            .collect();
+        if stopped { Ending::Cancelled(images) } else { Ending::Succeeded(images) }
+    }
+}
+
+/// Writes a run down. It has the clock that the engine lacks.
+struct Recorder<'a> {
+    id: Ulid,
+    store: &'a dyn JobStore,
+    live: &'a Live,
+    total_steps: u32,
+    started: Instant,
+    last_step: Instant,
+    last_preview: Option<(u32, Instant)>,
+    /// By picture: steps made, and the file.
+    snapshots: Vec<Vec<(u32, ArtifactInfo)>>,
+}
+
+impl Recorder<'_> {
+    fn image(&mut self, image: u32, outcome: Outcome, tensor: bool) -> Image {
+        let Outcome { end, steps, score, start_score, terms, picture } = outcome;
+        let png = self.keep_png(format!("{image}.png"), &picture);
+        let tensor =
+            tensor.then(|| self.keep(format!("{image}.npy"), "application/x-npy", npy(&picture), &picture));
+        let snapshots = std::mem::take(&mut self.snapshots[image as usize]);
+        Image { end, steps, score, start_score, terms, png, tensor, snapshots }
+    }
+
+    fn keep_png(&self, file: String, picture: &Picture) -> ArtifactInfo {
+        self.keep(file, "image/png", Pixels::of(picture).png(), picture)
+    }
+
+    fn keep(&self, file: String, media_type: &'static str, data: Vec<u8>, picture: &Picture) -> ArtifactInfo {
+        let info = ArtifactInfo {
+            file,
+            media_type,
+            size_bytes: data.len(),
+            blake3: blake3::hash(&data).to_hex().to_string(),
+            width: picture.width,
+            height: picture.height,
+        };
+        // A job that has not ended is not evicted, so that it is there.
+        let _ = self.store.put_artifact(self.id, Artifact { info: info.clone(), data: data.into() });
+        info
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn cancelled(&self) -> bool {
+        self.live.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn step(&mut self, report: StepReport) {
+        let now = Instant::now();
+        let time = now - self.last_step;
+        self.last_step = now;
+        let mean = (now - self.started) / report.step.max(1);
+        let remaining =
+            mean.checked_mul(self.total_steps.saturating_sub(report.step)).unwrap_or(Duration::MAX);
+        tracing::debug!(step = report.step, step_time_ms = time.as_secs_f64() * 1e3, "step");
+        let step = Step { report, total_steps: self.total_steps, time, remaining };
+        // A job that has not ended is not evicted, so that it is there.
+        let _ = self.store.step(self.id, step);
+    }
+
+    fn snapshot(&mut self, step: u32, image: u32, picture: Picture) {
+        let info = self.keep_png(format!("{image}.step-{step}.png"), &picture);
+        self.snapshots[image as usize].push((step, info));
+    }
+
+    fn wants_preview(&self) -> bool {
+        self.live.previews.wanted()
+            && self.last_preview.is_none_or(|(_, time)| time.elapsed() >= PREVIEW_INTERVAL)
+    }
+
+    fn preview(&mut self, step: u32, image: u32, picture: Picture) {
+        if self.last_preview.is_none_or(|(last, _)| last != step) {
+            self.last_preview = Some((step, Instant::now()));
+        }
+        self.live.previews.put(step, image, &picture);
+    }
+}
+
+fn failure(error: &RunError) -> Failure {
+    let message = error.to_string();
+    match error {
+        RunError::Term { error: TermError::NonFinite { .. }, .. } | RunError::NotFinite { .. } => {
+            Failure::NotFinite(message)
+        }
+        RunError::Term { error, .. } => Failure::Term { term: error.term().to_owned(), message },
+        _ => Failure::Engine(message),
+    }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

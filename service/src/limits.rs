@@ -1,0 +1,154 @@
+//! Every cap of the service, with its reason. It knows no request.
+//!
+//! What a client can run into stands in [`Limits`], which `GetServerInfo` shows; the operator may change some of them.
+
+use std::time::Duration;
+
+/// What requests may ask for, and what the server keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Pictures of one job. With [`Limits::terms`] it bounds a step event: 128 × 256 values of 8 bytes are 256 KiB.
+    pub images: u32,
+    /// Steps of one job. A job of a second per step would take a day.
+    pub steps: u32,
+    /// Terms of one job: one per picture, and as many again that are shared.
+    pub terms: u32,
+    /// steps × images × terms of one job. Its step events then hold at most three times as many numbers (values, and with a
+    /// single term as many scores and norms again): 100 MB.
+    pub step_values: u64,
+    /// Height or width in pixels. A GoogLeNet needs about 1 KB per pixel: 4 GB for one picture of this side.
+    pub image_side_px: u32,
+    /// images × height × width × (1 + snapshots) of one job: at most 100 MB of PNG, and 400 MB of tensors.
+    pub job_pixels: u64,
+    /// Snapshots of one job. With [`Limits::JOB_IMAGES`] it bounds the list of artifacts in a job message.
+    pub snapshots: u32,
+    /// Jobs that wait or are being checked. Each holds its plan only, some kilobytes; the wait is what hurts.
+    pub queued_jobs: u32,
+    /// Finished jobs that are kept.
+    pub kept_jobs: u32,
+    /// Bytes of events and artifacts that are kept: twice what one job may make, so that a finished one survives the next.
+    pub kept_bytes: u64,
+    /// `StreamProgress` calls at once. Each holds a task and at most [`STREAM_BUFFER`] events.
+    pub progress_streams: u32,
+    /// Models in memory, about 100 MB each for common networks.
+    pub loaded_models: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            images: 128,
+            steps: 100_000,
+            terms: 256,
+            step_values: 1 << 22,
+            image_side_px: 2048,
+            job_pixels: 1 << 25,
+            snapshots: 64,
+            queued_jobs: 64,
+            kept_jobs: 256,
+            kept_bytes: 1 << 30,
+            progress_streams: 256,
+            loaded_models: 8,
+        }
+    }
+}
+
+impl Limits {
+    /// images × (1 + snapshots) of one job: each is an artifact of about 200 bytes in the job's message, 0.8 MB together.
+    pub const JOB_IMAGES: u64 = 4096;
+}
+
+/// A request's message; gRPC clients send at most so much without being told otherwise.
+pub const REQUEST_BYTES: usize = 4 << 20;
+
+/// An answer's message: clients accept 4 MiB by default, and some of that is left for frames and future fields. Step events,
+/// previews (256 KiB), chunks and pages stay below by construction; a job message holds at most 128 × 256 term values
+/// (0.5 MB), 4096 artifacts (0.8 MB), its spec (0.4 MB), and inline bytes only as long as there is room.
+pub const RESPONSE_BYTES: usize = 3 << 20;
+
+/// Room for what surrounds a job inside an event: lengths, tags, times.
+pub const ENVELOPE_BYTES: usize = 1 << 10;
+
+/// A spec as it was sent; job messages repeat it.
+pub const SPEC_BYTES: usize = 256 << 10;
+
+/// Bytes of an artifact that `GetArtifact` returns inline.
+pub const INLINE_ARTIFACT_BYTES: usize = 1 << 20;
+
+/// Bytes in one answer of `ReadArtifact`.
+pub const CHUNK_BYTES: usize = 256 << 10;
+
+/// Bytes of labels that a list of models may hold; models after that are listed without.
+pub const LISTED_LABEL_BYTES: usize = 2 << 20;
+
+/// Bytes of a model's, term's or picture's name: they become names of files.
+pub const NAME_BYTES: usize = 128;
+
+/// Transforms of one job, as the proto says.
+pub const TRANSFORMS: usize = 16;
+
+/// Distances of transforms, in pixels: the canvas grows by twice as much.
+pub const TRANSFORM_PX: u32 = 512;
+
+/// Elements of a list parameter: more than any built-in term takes, and quick to check.
+pub const PARAM_LIST: usize = 4096;
+
+/// Requests that are checked at once; each may run one forward pass, and the device has work to do beside them.
+pub const VALIDATIONS: usize = 2;
+
+/// `WaitJob` calls at once: a task and a timer each.
+pub const WAITING_CALLS: usize = 1024;
+
+/// `ReadArtifact` calls at once: a task and at most [`STREAM_BUFFER`] chunks each.
+pub const ARTIFACT_STREAMS: usize = 64;
+
+/// Requests of one connection that are worked on at once.
+pub const REQUESTS_PER_CONNECTION: usize = 256;
+
+/// Messages that wait in one stream for a slow reader; the rest waits in the store.
+pub const STREAM_BUFFER: usize = 16;
+
+/// Events that are copied from the store at once, so that its lock is held for microseconds.
+pub const EVENT_CHUNK: usize = 256;
+
+/// The longest side of a preview, in pixels.
+pub const PREVIEW_SIDE_PX: u32 = 256;
+
+/// The shortest side that a client may ask previews to have.
+pub const PREVIEW_MIN_SIDE_PX: u32 = 16;
+
+/// The least time between previews: two a second.
+pub const PREVIEW_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A stream says so often that it lives, where nothing else is sent.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// HTTP/2 pings on idle connections, and how long to wait for their answers: dead clients are noticed within a minute.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// See [`KEEPALIVE_INTERVAL`].
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a client without a timeout of its own waits for a job.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// The longest wait for a job.
+pub const WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// A `request_id` is remembered so long, as AIP-155 suggests.
+pub const REQUEST_ID_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// When to try again after the queue was full: about a short job's time.
+pub const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// At the end the running job has so long to reach its next step.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// Then connections have so long to close; with [`DRAIN`] that is below the 10 s that supervisors grant.
+pub const CLOSE: Duration = Duration::from_secs(3);
+
+/// Jobs in a page, by default and at most, as AIP-158 has it.
+pub const PAGE_DEFAULT: usize = 50;
+
+/// See [`PAGE_DEFAULT`].
+pub const PAGE_MAX: usize = 1000;

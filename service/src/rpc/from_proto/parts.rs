@@ -1,0 +1,97 @@
+//! Parameterization, transforms and optimizer.
+
+use super::Wrong;
+use crate::limits::{TRANSFORM_PX, TRANSFORMS};
+use unitscope_engine::spec::{Optimizer, Parameterization, Transform};
+use unitscope_proto::v1 as proto;
+use unitscope_proto::v1::{optimizer, parameterization, transform};
+
+pub(super) fn parameterization(
+    given: Option<&proto::Parameterization>,
+    wrong: &mut Wrong,
+) -> Parameterization {
+    let default = parameterization::Kind::Fourier(parameterization::Fourier::default());
+    match given.and_then(|given| given.kind).unwrap_or(default) {
+        parameterization::Kind::Pixel(pixel) => {
+            let field = "parameterization.pixel.standard_deviation";
+            let standard_deviation = pixel.standard_deviation.unwrap_or(Parameterization::STANDARD_DEVIATION);
+            Parameterization::Pixel { standard_deviation: wrong.positive(field, standard_deviation) }
+        }
+        parameterization::Kind::Fourier(fourier) => {
+            let field = "parameterization.fourier.standard_deviation";
+            let standard_deviation =
+                fourier.standard_deviation.unwrap_or(Parameterization::STANDARD_DEVIATION);
+            let decay_power = fourier.decay_power.unwrap_or(Parameterization::DECAY_POWER);
+            Parameterization::Fourier {
+                standard_deviation: wrong.positive(field, standard_deviation),
+                decay_power: wrong.within("parameterization.fourier.decay_power", decay_power, 0.0, 4.0),
+            }
+        }
+    }
+}
+
+/// Unset is the standard list; set and empty is none.
+pub(super) fn transforms(
+    given: Option<&proto::Transforms>,
+    height: u32,
+    width: u32,
+    wrong: &mut Wrong,
+) -> Vec<Transform> {
+    let Some(given) = given else { return Transform::standard(height, width) };
+    let count = given.transforms.len();
+    if count > TRANSFORMS {
+        wrong.add(
+            "transforms.transforms",
+            format!("{count} transforms are too many; at most {TRANSFORMS} are possible"),
+        );
+        return Vec::new();
+    }
+    let each = given.transforms.iter().enumerate();
+    each.filter_map(|(place, given)| transform(&format!("transforms.transforms[{place}]"), given, wrong))
+        .collect()
+}
+
+fn transform(field: &str, given: &proto::Transform, wrong: &mut Wrong) -> Option<Transform> {
+    let Some(kind) = given.kind else {
+        wrong.add(field, "a transform is exactly one of `pad`, `jitter`, `random_scale`, `random_rotate`; this one is none of them");
+        return None;
+    };
+    Some(match kind {
+        transform::Kind::Pad(pad) => {
+            Transform::Pad { px: wrong.within(&format!("{field}.pad.pixels"), pad.pixels, 0, TRANSFORM_PX) }
+        }
+        transform::Kind::Jitter(jitter) => Transform::Jitter {
+            px: wrong.within(&format!("{field}.jitter.pixels"), jitter.pixels, 0, TRANSFORM_PX),
+        },
+        transform::Kind::RandomScale(scale) => {
+            let min = wrong.within(&format!("{field}.random_scale.min"), scale.min, 0.25, 4.0);
+            let max = wrong.within(&format!("{field}.random_scale.max"), scale.max, min, 4.0);
+            Transform::RandomScale { min, max }
+        }
+        transform::Kind::RandomRotate(rotate) => {
+            let degrees = wrong.within(&format!("{field}.random_rotate.degrees"), rotate.degrees, 0.0, 180.0);
+            Transform::RandomRotate { degrees }
+        }
+    })
+}
+
+pub(super) fn optimizer(given: Option<&proto::Optimizer>, wrong: &mut Wrong) -> Optimizer {
+    let Optimizer::Adam { learning_rate, beta1, beta2, epsilon } = Optimizer::DEFAULT;
+    let optimizer::Kind::Adam(adam) =
+        given.and_then(|given| given.kind).unwrap_or(optimizer::Kind::Adam(optimizer::Adam::default()));
+    let mut fraction = |field: &str, value: f64| {
+        if !(0.0..1.0).contains(&value) {
+            wrong.add(field, format!("{value} is out of range; it must be 0 … below 1"));
+        }
+        value
+    };
+    let beta1 = fraction("optimizer.adam.beta1", adam.beta1.unwrap_or(beta1));
+    let beta2 = fraction("optimizer.adam.beta2", adam.beta2.unwrap_or(beta2));
+    Optimizer::Adam {
+        learning_rate: wrong
+            .positive("optimizer.adam.learning_rate", adam.learning_rate.unwrap_or(learning_rate)),
+        beta1,
+        beta2,
+        epsilon: wrong.positive("optimizer.adam.epsilon", adam.epsilon.unwrap_or(epsilon)),
+    }
+}

@@ -1,0 +1,214 @@
+//! Bad specs and the paths of what is wrong with them; good specs and what is filled in.
+
+use super::*;
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use std::sync::Arc;
+use unitscope_engine::plugin::ParamValue;
+use unitscope_engine::spec::{Optimizer, Parameterization, Transform};
+use unitscope_proto::v1::{optimizer, parameterization, transform};
+
+fn good() -> proto::OptimizeSpec {
+    proto::OptimizeSpec { model: "tiny".to_owned(), terms: vec![term()], ..Default::default() }
+}
+
+fn term() -> proto::Term {
+    proto::Term { id: "channel".to_owned(), ..Default::default() }
+}
+
+fn parse(given: &proto::OptimizeSpec) -> Result<Spec, Vec<FieldError>> {
+    let (registry, _) = Registry::load(&[], Arc::new(|_, _, _| {}));
+    let model = ModelFacts { height: 32, width: 64, colors: true, fixed_batch: None };
+    spec(given, &Context { model, limits: &Limits::default(), registry: &registry })
+}
+
+/// Checks that exactly these fields are wrong once `change` was made to a good spec.
+fn check(change: impl FnOnce(&mut proto::OptimizeSpec), fields: &[&str]) {
+    let mut given = good();
+    change(&mut given);
+    let errors = parse(&given).expect_err("a bad spec was accepted");
+    let found: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(found, fields, "{errors:?}");
+}
+
+fn param(value: Kind) -> proto::Term {
+    let fields = [("p".to_owned(), Value { kind: Some(value) })].into();
+    proto::Term { params: Some(Struct { fields }), ..term() }
+}
+
+#[test]
+fn defaults_are_filled_in() {
+    let spec = parse(&good()).unwrap();
+    let optimize = spec.optimize;
+    assert_eq!((optimize.images, optimize.steps, optimize.seed, optimize.images_per_pass), (1, 512, 0, 1));
+    assert_eq!((optimize.height, optimize.width, optimize.decorrelate_colors), (32, 64, true));
+    assert_eq!(optimize.transforms, Transform::standard(32, 64));
+    assert_eq!(optimize.optimizer, Optimizer::DEFAULT);
+    let fourier = Parameterization::Fourier { standard_deviation: 0.01, decay_power: 1.0 };
+    assert_eq!(optimize.parameterization, fourier);
+    assert_eq!((optimize.terms[0].weight, &optimize.terms[0].images[..]), (1.0, &[0][..]));
+}
+
+#[test]
+fn an_empty_list_of_transforms_is_none() {
+    let spec = parse(&proto::OptimizeSpec { transforms: Some(proto::Transforms::default()), ..good() });
+    assert!(spec.unwrap().optimize.transforms.is_empty());
+}
+
+#[test]
+fn a_pass_takes_eight_images_at_most() {
+    let spec = parse(&proto::OptimizeSpec { images: Some(20), ..good() }).unwrap();
+    assert_eq!(spec.optimize.images_per_pass, 8);
+    assert_eq!(spec.optimize.terms[0].images.len(), 20);
+}
+
+#[test]
+fn counts_and_sizes_are_bounded() {
+    check(|spec| spec.images = Some(0), &["images"]);
+    check(|spec| spec.images = Some(u32::MAX), &["images"]);
+    check(|spec| spec.steps = Some(0), &["steps"]);
+    check(|spec| spec.steps = Some(u32::MAX), &["steps"]);
+    check(|spec| spec.images_per_pass = Some(0), &["images_per_pass"]);
+    check(|spec| spec.size = Some(proto::ImageSize { height: 0, width: 8 }), &["size.height"]);
+    check(|spec| spec.size = Some(proto::ImageSize { height: 8, width: u32::MAX }), &["size.width"]);
+    check(|spec| spec.size = Some(proto::ImageSize::default()), &["size.height", "size.width"]);
+}
+
+#[test]
+fn products_are_bounded() {
+    check(|spec| (spec.steps, spec.images) = (Some(100_000), Some(128)), &["steps"]);
+    let size = Some(proto::ImageSize { height: 2048, width: 2048 });
+    check(|spec| (spec.images, spec.size) = (Some(9), size), &["size"]);
+    check(|spec| (spec.images, spec.snapshot_steps) = (Some(128), (1..=64).collect()), &["snapshot_steps"]);
+}
+
+#[test]
+fn snapshots_rise_within_the_steps() {
+    check(|spec| spec.snapshot_steps = vec![0], &["snapshot_steps[0]"]);
+    check(|spec| spec.snapshot_steps = vec![5, 5], &["snapshot_steps[1]"]);
+    check(|spec| spec.snapshot_steps = vec![1, 513], &["snapshot_steps[1]"]);
+    check(|spec| spec.snapshot_steps = (1..=65).collect(), &["snapshot_steps"]);
+}
+
+#[test]
+fn terms_are_checked() {
+    check(|spec| spec.terms.clear(), &["terms"]);
+    check(|spec| spec.terms = vec![term(); 257], &["terms"]);
+    check(|spec| spec.terms[0].id.clear(), &["terms[0].id"]);
+    for weight in [0.0, f64::NAN, f64::INFINITY] {
+        check(|spec| spec.terms[0].weight = Some(weight), &["terms[0].weight"]);
+    }
+    check(|spec| spec.terms[0].images = vec![1], &["terms[0].images[0]"]);
+    check(|spec| (spec.images, spec.terms[0].images) = (Some(4), vec![2, 1]), &["terms[0].images[1]"]);
+}
+
+#[test]
+fn parameters_are_values() {
+    let path = &["terms[1].params.p"];
+    check(|spec| spec.terms.push(param(Kind::NullValue(0))), path);
+    check(|spec| spec.terms.push(param(Kind::StructValue(Struct::default()))), path);
+    check(|spec| spec.terms.push(param(Kind::NumberValue(f64::NAN))), path);
+    let list = |kind| Kind::ListValue(ListValue { values: vec![Value { kind: Some(kind) }] });
+    check(|spec| spec.terms.push(param(list(Kind::StringValue("x".to_owned())))), path);
+    check(
+        |spec| {
+            spec.terms.push(param(Kind::ListValue(ListValue { values: vec![Value { kind: None }; 4097] })))
+        },
+        path,
+    );
+    let spec = proto::OptimizeSpec { terms: vec![param(list(Kind::NumberValue(2.0)))], ..good() };
+    let params = &parse(&spec).unwrap().optimize.terms[0].params;
+    assert_eq!(params["p"], ParamValue::FloatList(vec![2.0]));
+}
+
+#[test]
+fn transforms_are_checked() {
+    let check = |kind: Option<transform::Kind>, field: &str| {
+        let transforms = vec![proto::Transform { kind }];
+        check(|spec| spec.transforms = Some(proto::Transforms { transforms }), &[field]);
+    };
+    check(None, "transforms.transforms[0]");
+    check(Some(transform::Kind::Pad(transform::Pad { pixels: 513 })), "transforms.transforms[0].pad.pixels");
+    check(
+        Some(transform::Kind::Jitter(transform::Jitter { pixels: 513 })),
+        "transforms.transforms[0].jitter.pixels",
+    );
+    let scale = |min, max| Some(transform::Kind::RandomScale(transform::RandomScale { min, max }));
+    check(scale(0.1, 1.0), "transforms.transforms[0].random_scale.min");
+    check(scale(1.2, 1.1), "transforms.transforms[0].random_scale.max");
+    check(scale(1.0, f64::NAN), "transforms.transforms[0].random_scale.max");
+    let rotate = transform::RandomRotate { degrees: -1.0 };
+    check(Some(transform::Kind::RandomRotate(rotate)), "transforms.transforms[0].random_rotate.degrees");
+}
+
+#[test]
+fn seventeen_transforms_are_too_many() {
+    let pad = proto::Transform { kind: Some(transform::Kind::Pad(transform::Pad { pixels: 1 })) };
+    check(
+        |spec| spec.transforms = Some(proto::Transforms { transforms: vec![pad; 17] }),
+        &["transforms.transforms"],
+    );
+}
+
+#[test]
+fn parameterization_and_optimizer_are_checked() {
+    let parameterized = |kind| Some(proto::Parameterization { kind: Some(kind), decorrelate_colors: None });
+    let pixel = parameterization::Pixel { standard_deviation: Some(0.0) };
+    check(
+        |spec| spec.parameterization = parameterized(parameterization::Kind::Pixel(pixel)),
+        &["parameterization.pixel.standard_deviation"],
+    );
+    let fourier = parameterization::Fourier { standard_deviation: Some(f64::NAN), decay_power: Some(4.1) };
+    check(
+        |spec| spec.parameterization = parameterized(parameterization::Kind::Fourier(fourier)),
+        &["parameterization.fourier.standard_deviation", "parameterization.fourier.decay_power"],
+    );
+    let adam = optimizer::Adam {
+        learning_rate: Some(-1.0),
+        beta1: Some(1.0),
+        beta2: Some(f64::NAN),
+        epsilon: Some(0.0),
+    };
+    check(
+        |spec| spec.optimizer = Some(proto::Optimizer { kind: Some(optimizer::Kind::Adam(adam)) }),
+        &[
+            "optimizer.adam.beta1",
+            "optimizer.adam.beta2",
+            "optimizer.adam.learning_rate",
+            "optimizer.adam.epsilon",
+        ],
+    );
+}
+
+#[test]
+fn labels_are_safe_and_different() {
+    let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+    check(|spec| spec.labels = labels(&["a", "b"]), &["labels"]);
+    let two = |given: &[&str], fields: &[&str]| {
+        check(|spec| (spec.images, spec.labels) = (Some(2), labels(given)), fields);
+    };
+    two(&["a", "a"], &["labels[1]"]);
+    two(&["", "../x"], &["labels[0]", "labels[1]"]);
+    two(&["a\n", &"x".repeat(129)], &["labels[0]", "labels[1]"]);
+}
+
+#[test]
+fn everything_wrong_is_found_at_once() {
+    let change = |spec: &mut proto::OptimizeSpec| {
+        (spec.images, spec.steps) = (Some(0), Some(0));
+        spec.terms[0].weight = Some(0.0);
+    };
+    check(change, &["images", "steps", "terms[0].weight"]);
+}
+
+#[test]
+fn request_ids_are_uuids() {
+    let key =
+        |id: &str| request_key(&proto::OptimizeRequest { spec: Some(good()), request_id: id.to_owned() });
+    assert_eq!(key(""), Ok(None));
+    let lower = key("0b3f1a52-6c5e-4d0e-9a3b-2f6d1c7e8a90").unwrap().unwrap();
+    assert_eq!(key("0B3F1A52-6C5E-4D0E-9A3B-2F6D1C7E8A90").unwrap().unwrap(), lower);
+    for bad in ["1", "0b3f1a526c5e4d0e9a3b2f6d1c7e8a90", "0b3f1a52-6c5e-4d0e-9a3b-2f6d1c7e8a9g"] {
+        assert_eq!(key(bad).unwrap_err().field, "request_id");
+    }
+}

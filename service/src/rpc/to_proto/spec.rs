@@ -1,0 +1,100 @@
+//! A filled-in spec as the proto has it: what a client must send to make the same job again.
+
+use crate::job::Spec;
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use unitscope_engine::plugin::ParamValue;
+use unitscope_engine::spec::{Optimizer, Parameterization, TermSpec, Transform};
+use unitscope_proto::v1 as proto;
+use unitscope_proto::v1::{optimizer, parameterization, transform};
+
+pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
+    let optimize = &spec.optimize;
+    let transforms = optimize.transforms.iter().map(|&kind| self::transform(kind)).collect();
+    proto::OptimizeSpec {
+        model: spec.model.clone(),
+        images: Some(optimize.images),
+        terms: optimize.terms.iter().map(|one| term(one, optimize.images)).collect(),
+        steps: Some(optimize.steps),
+        seed: Some(optimize.seed),
+        size: Some(proto::ImageSize { height: optimize.height, width: optimize.width }),
+        parameterization: Some(parameterization(optimize.parameterization, optimize.decorrelate_colors)),
+        transforms: Some(proto::Transforms { transforms }),
+        optimizer: Some(optimizer(optimize.optimizer)),
+        snapshot_steps: optimize.snapshot_steps.clone(),
+        return_tensors: spec.return_tensors,
+        images_per_pass: Some(optimize.images_per_pass),
+        labels: spec.labels.clone(),
+    }
+}
+
+/// A weight of 1 is left out: that is its default, and step operations take none.
+fn term(term: &TermSpec, images: u32) -> proto::Term {
+    let fields = term.params.iter().map(|(name, value)| (name.clone(), self::value(value))).collect();
+    proto::Term {
+        id: term.id.clone(),
+        weight: (term.weight != 1.0).then_some(term.weight),
+        params: Some(Struct { fields }),
+        images: if term.images.len() == images as usize { Vec::new() } else { term.images.clone() },
+    }
+}
+
+/// A parameter as JSON has it.
+pub(super) fn value(value: &ParamValue) -> Value {
+    let number = |value: f64| Value { kind: Some(Kind::NumberValue(value)) };
+    let kind = match value {
+        ParamValue::Bool(value) => Kind::BoolValue(*value),
+        ParamValue::Int(value) => return number(*value as f64),
+        ParamValue::Float(value) => return number(*value),
+        ParamValue::String(value) => Kind::StringValue(value.clone()),
+        ParamValue::IntList(values) => {
+            Kind::ListValue(ListValue { values: values.iter().map(|&value| number(value as f64)).collect() })
+        }
+        ParamValue::FloatList(values) => {
+            Kind::ListValue(ListValue { values: values.iter().copied().map(number).collect() })
+        }
+    };
+    Value { kind: Some(kind) }
+}
+
+fn parameterization(given: Parameterization, decorrelate_colors: bool) -> proto::Parameterization {
+    let kind = match given {
+        Parameterization::Pixel { standard_deviation } => {
+            parameterization::Kind::Pixel(parameterization::Pixel {
+                standard_deviation: Some(standard_deviation),
+            })
+        }
+        Parameterization::Fourier { standard_deviation, decay_power } => {
+            parameterization::Kind::Fourier(parameterization::Fourier {
+                standard_deviation: Some(standard_deviation),
+                decay_power: Some(decay_power),
+            })
+        }
+    };
+    proto::Parameterization { kind: Some(kind), decorrelate_colors: Some(decorrelate_colors) }
+}
+
+fn transform(given: Transform) -> proto::Transform {
+    let kind = match given {
+        Transform::Pad { px } => transform::Kind::Pad(transform::Pad { pixels: px }),
+        Transform::Jitter { px } => transform::Kind::Jitter(transform::Jitter { pixels: px }),
+        Transform::RandomScale { min, max } => {
+            transform::Kind::RandomScale(transform::RandomScale { min, max })
+        }
+        Transform::RandomRotate { degrees } => {
+            transform::Kind::RandomRotate(transform::RandomRotate { degrees })
+        }
+    };
+    proto::Transform { kind: Some(kind) }
+}
+
+fn optimizer(given: Optimizer) -> proto::Optimizer {
+    let Optimizer::Adam { learning_rate, beta1, beta2, epsilon } = given;
+    let adam = optimizer::Adam {
+        learning_rate: Some(learning_rate),
+        beta1: Some(beta1),
+        beta2: Some(beta2),
+        epsilon: Some(epsilon),
+    };
+    proto::Optimizer { kind: Some(optimizer::Kind::Adam(adam)) }
+}
