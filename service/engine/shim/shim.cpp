@@ -3,6 +3,7 @@
 // Every function catches every exception and returns null or a message that the caller frees with us_text_free.
 // A tensor is an `at::Tensor*`, the same as tch's `C_tensor*`; tensors handed out belong to the caller.
 
+#include <ATen/ScalarOps.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/jit_type.h>
@@ -139,6 +140,10 @@ c10::IValue value(const us_argument& argument, const c10::TypePtr& type, int64_t
   if (const auto optional = type->cast<c10::OptionalType>()) return value(argument, optional->getElementType(), width);
   switch (type->kind()) {
     case c10::TypeKind::TensorType:
+      // As Python does: `x * 2` calls mul.Tensor with a number that does not change the result's type.
+      if (argument.tag == INT) return at::native::wrapped_scalar_tensor(argument.integer);
+      if (argument.tag == DOUBLE) return at::native::wrapped_scalar_tensor(argument.real);
+      if (argument.tag == BOOL) return at::native::wrapped_scalar_tensor(argument.integer != 0);
       if (argument.tag != TENSOR) mismatch(type, argument.tag);
       return tensor(argument.pointer);
     case c10::TypeKind::IntType:

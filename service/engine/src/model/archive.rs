@@ -78,6 +78,12 @@ impl Archive {
         self.zip.index_for_name(&format!("{}/{name}", self.top)).is_some()
     }
 
+    /// Names of all entries, from below the top folder.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.zip.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
+        names.filter_map(|name| name.strip_prefix(&self.top)?.strip_prefix('/'))
+    }
+
     /// The bytes of an entry, its checksum verified. `name` starts below the archive's top folder.
     ///
     /// # Errors

@@ -39,6 +39,12 @@ pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
             "it has no `{MODEL}`, which torch.export.save writes since torch 2.8"
         )));
     }
+    // An archive may hold several programs; which one is meant would be a guess.
+    if archive.names().any(|name| name.starts_with("models/") && name != MODEL) {
+        return Err(ModelError::archive(format!("it holds more programs than `{MODEL}`")));
+    }
+    check_text(archive, "archive_format", "pt2")?;
+    check_text(archive, "byteorder", "little")?;
     let text = archive.read(MODEL, limits::GRAPH_BYTES)?;
     let version: schema::Version = parse(MODEL, &text)?;
     let schema::SchemaVersion { major, minor } = version.schema_version;
@@ -56,6 +62,16 @@ pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
         return Err(ModelError::format(format!("tensor `{name}` is in the graph, but not in the file")));
     }
     Ok(Exported { graph: lowered.graph, input: lowered.input, stored })
+}
+
+/// A small entry that has one known content; torch.export.save writes it, so its absence is an error too.
+fn check_text(archive: &mut Archive, entry: &str, expected: &str) -> Result<(), ModelError> {
+    let found = archive.read(entry, limits::NAME_BYTES as u64)?;
+    if found.trim_ascii() != expected.as_bytes() {
+        let found = String::from_utf8_lossy(&found).escape_debug().to_string();
+        return Err(ModelError::archive(format!("entry `{entry}` is `{found}`, not `{expected}`")));
+    }
+    Ok(())
 }
 
 /// serde_json refuses more than 128 levels of nesting, so that no file overflows the stack.

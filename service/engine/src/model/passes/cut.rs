@@ -51,8 +51,13 @@ mod tests {
 
     #[test]
     fn keeps_the_numbers_that_sizes_come_from() {
-        let all =
-            ["aten::conv2d", "torch.ops.aten.sym_numel.default", "aten::relu", "aten::reshape", "aten::linear"];
+        let all = [
+            "aten::conv2d",
+            "torch.ops.aten.sym_numel.default",
+            "aten::relu",
+            "aten::reshape",
+            "aten::linear",
+        ];
         check(NETWORK, &["d"], &all, 2);
         check(NETWORK, &["c"], &all[..4], 1);
     }

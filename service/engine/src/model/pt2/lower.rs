@@ -29,8 +29,13 @@ pub(super) fn lower(program: &schema::ExportedProgram) -> Result<Lowered, ModelE
     for node in &json.nodes {
         lowering.node(node)?;
     }
-    for spec in &program.graph_module.signature.output_specs {
+    let signature = &program.graph_module.signature;
+    for spec in &signature.output_specs {
         lowering.output(spec)?;
+    }
+    if json.inputs.len() != signature.input_specs.len() || json.outputs.len() != signature.output_specs.len()
+    {
+        return Err(ModelError::format("the graph's inputs or outputs are not those of its signature"));
     }
     let graph = lowering.graph;
     graph.validate()?;
@@ -203,7 +208,9 @@ impl Lowering {
                 Output::Number(self.define(name, ValueKind::Number)?)
             }
             _ => {
-                return Err(ModelError::format(format!("`{operator}` returns neither a tensor nor a number")));
+                return Err(ModelError::format(format!(
+                    "`{operator}` returns neither a tensor nor a number"
+                )));
             }
         })
     }

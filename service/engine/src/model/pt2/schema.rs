@@ -42,6 +42,8 @@ pub struct GraphModule {
 
 #[derive(Deserialize)]
 pub struct Graph {
+    pub inputs: Vec<Argument>,
+    pub outputs: Vec<Argument>,
     pub nodes: Vec<Node>,
     pub tensor_values: HashMap<String, TensorMeta>,
 }
@@ -169,7 +171,7 @@ pub enum OutputSpec {
         arg: Argument,
     },
     #[serde(untagged)]
-    Other(HashMap<String, serde::de::IgnoredAny>),
+    Other(serde::de::IgnoredAny),
 }
 
 #[derive(Deserialize)]

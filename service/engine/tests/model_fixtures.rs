@@ -1,0 +1,162 @@
+//! The demo model and the tiny exports against PyTorch's stored outputs, activations of every layer and image gradients; hostile files against themselves.
+#![cfg(feature = "torch")]
+
+#[path = "../src/model/testing/npz.rs"]
+mod npz;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Tensor};
+use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, gradients};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    root().join("tests/fixtures/models").join(name)
+}
+
+/// Runs the model on every input of the golden file, cut at each layer alone and at all of them together.
+fn check(folder: &Path, golden: &Path) {
+    let model = Model::load(folder).unwrap();
+    let expected = npz::read(golden);
+    let inputs: Vec<&String> = expected.keys().filter(|key| key.starts_with("input")).collect();
+    assert!(!inputs.is_empty());
+    for key in inputs {
+        check_input(&model, &expected, key.trim_start_matches("input"));
+    }
+}
+
+fn check_input(model: &Model, expected: &BTreeMap<String, Tensor>, number: &str) {
+    let input = &expected[&format!("input{number}")];
+    let prefix = format!("layer{number}:");
+    let mut layers = vec![("output".to_owned(), &expected[&format!("output{number}")])];
+    layers.extend(
+        expected.iter().filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_owned(), tensor))),
+    );
+    let paths: Vec<String> = layers.iter().map(|(path, _)| path.clone()).collect();
+    let together = tch::no_grad(|| model.program(&paths, Device::Cpu).unwrap().run(input).unwrap());
+    for ((path, expected), activation) in layers.iter().zip(&together) {
+        npz::assert_near(activation, expected, path);
+        let program = model.program(std::slice::from_ref(path), Device::Cpu).unwrap();
+        npz::assert_near(
+            &tch::no_grad(|| program.run(input).unwrap())[0],
+            expected,
+            &format!("{path} alone"),
+        );
+    }
+    // Nothing that PyTorch computes is missing from the list, and nothing is on it that PyTorch does not know.
+    let listed: Vec<&str> = model.layers().iter().map(|layer| layer.path.as_str()).collect();
+    for path in &paths {
+        assert!(listed.contains(&path.as_str()), "{path} is not listed");
+    }
+    assert_eq!(listed.len(), paths.len(), "{listed:?}");
+    let prefix = format!("gradient{number}:");
+    let wanted: Vec<_> =
+        expected.iter().filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?, tensor))).collect();
+    assert!(wanted.len() >= 2, "the file holds gradients");
+    for (unit, expected) in wanted {
+        check_gradient(model, input, unit, expected);
+    }
+}
+
+/// `unit` is `path:channel`; the objective is the channel's mean over batch and space.
+fn check_gradient(model: &Model, input: &Tensor, unit: &str, expected: &Tensor) {
+    let (path, channel) = unit.rsplit_once(':').unwrap();
+    let info = model.layer(path).unwrap();
+    let axis = info.axes.iter().position(|axis| *axis == Axis::Channel).unwrap() as i64;
+    let image = input.copy().set_requires_grad(true);
+    let taps = model.program(&[path.to_owned()], Device::Cpu).unwrap().run(&image).unwrap();
+    let selected = taps[0].narrow(axis, channel.parse().unwrap(), 1);
+    let slope = taps[0].zeros_like();
+    let _ = slope.narrow(axis, channel.parse().unwrap(), 1).fill_(1.0 / selected.numel() as f64);
+    let found = gradients(&taps, &[image], &[slope]).unwrap();
+    npz::assert_near(found[0].as_ref().unwrap(), expected, &format!("gradient of {unit}"));
+}
+
+#[test]
+fn demo_model() {
+    check(&root().join("demo/models/demo"), &root().join("tests/fixtures/golden/demo.npz"));
+}
+
+#[test]
+fn tiny_exports() {
+    for name in ["inplace_fixed", "size_fixed", "batch_fixed", "twice", "tokens", "gray", "dead", "control"] {
+        println!("{name}");
+        check(&fixture(name), &fixture(name).join("expected.npz"));
+    }
+}
+
+#[test]
+fn what_an_export_fixed_is_known_and_refused_otherwise() {
+    let fixed = |name: &str| Model::load(&fixture(name)).unwrap().fixed();
+    assert_eq!(fixed("inplace_fixed"), FixedInput { batch: Some(1), height: Some(16), width: Some(16) });
+    assert_eq!(fixed("size_fixed"), FixedInput { batch: None, height: Some(16), width: Some(20) });
+    assert_eq!(fixed("batch_fixed"), FixedInput { batch: Some(1), height: None, width: None });
+    assert_eq!(fixed("control"), FixedInput::default());
+    let model = Model::load(&fixture("size_fixed")).unwrap();
+    model.check_input(3, 16, 20).unwrap();
+    let error = model.check_input(1, 32, 20).unwrap_err().to_string();
+    assert!(
+        error.contains("height is 32") && error.contains("dynamic_shapes={\"x\": {0: Dim.AUTO"),
+        "{error}"
+    );
+}
+
+#[test]
+fn shapes_follow_the_input_size() {
+    let model = Model::load(&root().join("demo/models/demo")).unwrap();
+    let shape = |height, width| model.shapes(&["block3".to_owned()], height, width).unwrap()[0].shape.clone();
+    assert_eq!(shape(40, 40), [64, 10, 10]);
+    assert_eq!(shape(32, 56), [64, 8, 14]);
+    let model = Model::load(&fixture("tokens")).unwrap();
+    let layer = model.layer("blocks.0").unwrap();
+    assert_eq!(
+        (layer.units, layer.axes.as_slice()),
+        (16, [Axis::Batch, Axis::Token, Axis::Channel].as_slice())
+    );
+    assert_eq!(model.layer("patches").unwrap().axes, [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width]);
+}
+
+#[test]
+fn the_value_before_an_activation_is_never_overwritten() {
+    let model = Model::load(&fixture("inplace_fixed")).unwrap();
+    let expected = npz::read(&fixture("inplace_fixed").join("expected.npz"));
+    let paths = ["stem:pre", "stem", "relu:pre"].map(str::to_owned);
+    let values =
+        tch::no_grad(|| model.program(&paths, Device::Cpu).unwrap().run(&expected["input"]).unwrap());
+    npz::assert_near(&values[0], &expected["layer:stem.1"], "stem:pre");
+    npz::assert_near(&values[1], &expected["layer:stem"], "stem");
+    npz::assert_near(&values[2].relu(), &expected["layer:relu"], "relu:pre");
+    assert!(values[2].min().double_value(&[]) < 0.0);
+}
+
+#[test]
+fn a_program_holds_only_what_its_layers_need() {
+    let model = Model::load(&root().join("demo/models/demo")).unwrap();
+    let nodes = |path: &str| model.program(&[path.to_owned()], Device::Cpu).unwrap().nodes();
+    assert_eq!(nodes("conv1.conv"), 1);
+    assert!(nodes("block3") < nodes("block5") && nodes("block5") < nodes("output"));
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut refused = 0;
+    for entry in std::fs::read_dir(root().join("tests/fixtures/hostile")).unwrap() {
+        let path = entry.unwrap().path();
+        let model = folder.path().join(path.file_stem().unwrap());
+        std::fs::create_dir(&model).unwrap();
+        std::fs::copy(fixture("size_fixed").join("model.toml"), model.join("model.toml")).unwrap();
+        std::fs::copy(&path, model.join("model.pt2")).unwrap();
+        match Model::load(&model) {
+            Ok(_) => panic!("{} was accepted", path.display()),
+            Err(ModelError::Read { path, source }) => panic!("{}: {source}", path.display()),
+            Err(error) => println!("{}: {error}", path.file_stem().unwrap().display()),
+        }
+        refused += 1;
+    }
+    assert!(refused >= 60, "only {refused} hostile files");
+}

@@ -1,0 +1,139 @@
+//! Every built-in term through its loaded library: finite differences in float64, independence of the images (permutation for
+//! `diversity`), accumulation, layouts, precisions.
+
+use unitscope_engine::plugin::{ParamValue, Tap, TermError, TermKind, View};
+use unitscope_sdk::testing::{Array, check_term};
+
+use super::support::{LoadedSubject, STEP, builtin, params, text, view};
+
+fn check(term: &str, given: &[(&str, ParamValue)], shapes: &[&[i64]]) {
+    for (seed, shape) in shapes.iter().enumerate() {
+        let coupled = builtin().term(term).expect("a built-in term").batch_coupled;
+        check_term(&mut LoadedSubject::builtin(term, given), &[Array::random(shape, seed as u64)], coupled);
+    }
+}
+
+fn channel(rest: &[(&'static str, ParamValue)]) -> Vec<(&'static str, ParamValue)> {
+    [&[("layer", text("conv1")), ("channel", ParamValue::Int(1))], rest].concat()
+}
+
+const LAYERS: [&[i64]; 4] = [&[3, 4, 5, 6], &[2, 3, 1, 1], &[4, 6], &[2, 5, 3]];
+
+#[test]
+fn unit() {
+    check("unit", &channel(&[]), &LAYERS);
+    check("unit", &channel(&[("row", ParamValue::Int(4)), ("column", ParamValue::Int(0))]), &LAYERS[..1]);
+}
+
+#[test]
+fn channel_mean() {
+    check("channel", &channel(&[]), &LAYERS);
+}
+
+#[test]
+fn layer() {
+    check("layer", &[("layer", text("conv1"))], &LAYERS);
+}
+
+#[test]
+fn negative() {
+    check("negative", &channel(&[]), &LAYERS);
+    check("negative", &channel(&[("row", ParamValue::Int(1))]), &LAYERS[..1]);
+}
+
+#[test]
+fn diversity_in_both_forms() {
+    check("diversity", &[("layer", text("conv1"))], &[&[3, 4, 3, 2], &[3, 24, 2, 3], &[4, 6], &[2, 5, 3]]);
+}
+
+#[test]
+fn total_variation() {
+    check("total_variation", &[], &[&[2, 3, 5, 4], &[3, 1, 1, 6]]);
+}
+
+#[test]
+fn l2() {
+    check("l2", &[], &[&[2, 3, 5, 4], &[3, 1, 2, 2]]);
+}
+
+#[test]
+fn normalize_gradient_in_every_layout() {
+    let array = Array::random(&[2, 3, 4, 5], 1);
+    for array in [array.channels_last(), array] {
+        let term = builtin().term("normalize_gradient").expect("a built-in term");
+        assert_eq!((term.edits_image, term.edits_gradient), (false, true));
+        let mut instance = term.create(&params(&[]), 1).expect("no parameters");
+        assert_eq!(instance.taps(), Ok(vec![]));
+        let mut image: Vec<f32> = array.data.iter().map(|&value| value as f32).collect();
+        let (mut gradient, before) = (image.clone(), image.clone());
+        let views = (view(&array, &mut image), view(&array, &mut gradient));
+        instance.prepare(&[views.0]).expect("a shape");
+        instance.apply(&STEP, &views.0, &views.1).expect("it applies");
+        assert_eq!(image, before);
+        let after = Array { data: gradient.into_iter().map(f64::from).collect(), ..array.clone() };
+        for image in 0..2 {
+            let norm = after.select(&[image]).data.iter().map(|value| value * value).sum::<f64>().sqrt();
+            assert!((norm - 1.0).abs() < 1e-5, "{norm}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_terms_is_what_the_docs_say() {
+    let terms: Vec<(&str, TermKind)> = builtin().terms().map(|term| (term.id.as_str(), term.kind)).collect();
+    let expected = [
+        ("channel", TermKind::Objective),
+        ("diversity", TermKind::Objective),
+        ("l2", TermKind::Penalty),
+        ("layer", TermKind::Objective),
+        ("negative", TermKind::Objective),
+        ("normalize_gradient", TermKind::StepOperation),
+        ("total_variation", TermKind::Penalty),
+        ("unit", TermKind::Objective),
+    ];
+    assert_eq!(terms, expected);
+    for term in builtin().terms() {
+        assert!(term.strided && term.float64, "{}", term.id);
+        assert!(
+            !term.doc.is_empty() && !term.title.is_empty() && term.library_digest.len() == 64,
+            "{}",
+            term.id
+        );
+        assert!(term.params.iter().all(|param| !param.doc.is_empty()), "{}", term.id);
+        assert_eq!(term.batch_coupled, term.id == "diversity");
+    }
+}
+
+#[test]
+fn taps_are_the_layers_asked_for() {
+    let taps = |term: &str, given: &[(&'static str, ParamValue)]| {
+        LoadedSubject::builtin(term, given).0.taps().expect("taps")
+    };
+    let layer = |path: &str| vec![Tap::Layer { path: path.to_owned() }];
+    assert_eq!(taps("unit", &channel(&[])), layer("conv1"));
+    assert_eq!(taps("negative", &channel(&[])), layer("conv1:pre?"));
+    assert_eq!(taps("negative", &channel(&[("pre", ParamValue::Bool(false))])), layer("conv1"));
+    assert_eq!(taps("total_variation", &[]), [Tap::Image]);
+}
+
+#[test]
+fn what_the_layer_does_not_have_is_refused_by_name() {
+    for (name, position) in [("channel", 4), ("row", 5), ("column", 6)] {
+        let mut given = params(&channel(&[]));
+        given.insert(name.to_owned(), ParamValue::Int(position));
+        let mut instance =
+            builtin().term("unit").expect("a term").create(&given, 1).expect("valid parameters");
+        instance.taps().expect("taps");
+        let array = Array::random(&[3, 4, 5, 6], 1);
+        let shape: View<'static> = view(&array, &mut array.data.clone()).without_data();
+        let error = instance.prepare(&[shape]).expect_err("out of range");
+        assert!(
+            matches!(&error, TermError::Refused { parameter: Some(parameter), .. } if parameter == name),
+            "{error}"
+        );
+        assert!(
+            error.is_request() && error.to_string().contains(&format!("{name} {position} is out of range")),
+            "{error}"
+        );
+    }
+}
