@@ -17,7 +17,7 @@ help: ## Say what there is
 	@echo "  cargo run --bin unitscope-server -- --models demo/models --plugins target/plugins"
 
 demo: libtorch plugins ## Build all, show what the demo model's units want: pictures in demo-out/
-	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(CARGO) build --release -p unitscope-server -p unitscope -p unitscope-demo
 	$(PYTHON) scripts/demo.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins
 
 test: libtorch test-clients ## Run every test

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The demo: starts the server with the demo model, runs the client against it, says what to open, stops the server.
 
-It builds nothing; `make demo` does that first.
+Beside its pictures it puts some like those that the model was trained on, to compare. It builds nothing; `make demo`
+does that first.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(CHECKOUT, "demo-out")
+TRAINING = os.path.join(OUT, "training-pictures")
 # Every class, and some channels of the layers below them.
 UNITS = ["logits:0-15", "block5:0-3", "block4:0-3", "block3:0-3", "conv2:0-3"]
 # Loading plugins and binding a port take less than a second; a cold disk may take long to read libtorch.
@@ -32,6 +34,7 @@ def main():
     # Pictures of an earlier demo would be taken for this one's.
     shutil.rmtree(OUT, ignore_errors=True)
     os.makedirs(OUT)
+    draw_training_pictures(arguments)
     with open(log, "w") as log_file:
         server = start(arguments, log_file)
         try:
@@ -46,6 +49,13 @@ def main():
     if code != 0:
         sys.exit(f"error: the client ended with code {code}; the server's log is {os.path.relpath(log)}")
     print(f"\nOpen {os.path.relpath(os.path.join(OUT, 'contact-sheet.png'))}; the single pictures lie beside it.")
+    print(f"Pictures like those that the model learned from: {os.path.relpath(TRAINING)}/")
+
+
+def draw_training_pictures(arguments):
+    command = [os.path.join(arguments.binaries, "unitscope-demo-pictures"), "--per-class", "4", "--out", TRAINING]
+    if subprocess.run(command).returncode != 0:
+        sys.exit("error: the training pictures could not be drawn (the message is above)")
 
 
 def start(arguments, log_file):
