@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What [`built`] builds, in one cargo run.
-const PACKAGES: [&str; 7] = [
-    "unitscope-server",
-    "unitscope",
+/// The programs that [`built`] builds beside the libraries.
+const PROGRAMS: [&str; 2] = ["unitscope-server", "unitscope"];
+/// The plugin libraries that [`libraries`] builds, in one cargo run.
+const LIBRARIES: [&str; 5] = [
     "unitscope-plugin-objectives",
     "unitscope-plugin-regularizers",
     "unitscope-plugin-step-operations",
@@ -32,7 +32,16 @@ pub struct Built {
 /// With cargo's words where it fails.
 pub fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| build(&[&PROGRAMS[..], &LIBRARIES].concat()))
+}
+
+/// As [`built`], but the plugin libraries alone, which need no libtorch.
+///
+/// # Panics
+/// As [`built`].
+pub fn libraries() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| build(&LIBRARIES))
 }
 
 impl Built {
@@ -73,11 +82,11 @@ pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the checkout's folder `tests`")
 }
 
-fn build() -> Built {
+fn build(packages: &[&str]) -> Built {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(checkout()).args(["build", "--message-format=json-render-diagnostics"]);
     cargo.args(profile().iter().map(|argument| argument.as_str()));
-    cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+    cargo.args(packages.iter().flat_map(|package| ["-p", package]));
     // Cargo's configuration has set it for this process already. As a variable it would look like another LIBTORCH to the
     // build scripts, and torch-sys would be built anew.
     if env::var_os("LIBTORCH").is_some_and(|set| Path::new(&set) == checkout().join(".libtorch")) {

@@ -50,7 +50,7 @@ fn it_gives_what_the_built_in_channel_gives_in_every_layout() {
         (array.clone(), array.channels_last()),
         (array.channels_last(), array),
     ] {
-        let mut run = |subject: &mut Single| {
+        let run = |subject: &mut Single| {
             let mut gradients = [like.clone()];
             let values = subject.eval(&mut [tap.clone()], Some(&mut gradients), &[0.5, 2.0, 3.0], true);
             (values.expect("values"), gradients[0].values())

@@ -43,7 +43,7 @@ fn each_mistake_names_its_parameter() {
 
 #[test]
 fn an_unknown_term_names_the_nearest() {
-    let error = builtin().term("chanel").err().expect("no such term");
+    let error = builtin().term("chanel").expect_err("no such term");
     assert!(error.to_string().contains("did you mean `channel`"), "{error}");
 }
 
