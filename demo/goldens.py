@@ -26,7 +26,7 @@ GENERATOR = ROOT / "target" / "debug" / "unitscope-demo-pictures"
 # No seed of training or testing.
 SEED = 3
 # The channels whose image gradients are stored: three depths and a class.
-UNITS = [("conv2", 7), ("block3", 5), ("block5", 11), ("logits", LABELS.index("spiral"))]
+UNITS = [("conv2", 7), ("block3", 5), ("block5", 5), ("logits", LABELS.index("spiral"))]
 # Label of the picture, height and width that are cut from it: two square ones in one batch, and one that is not.
 INPUTS = [[("spiral", 40, 40), ("flowers", 40, 40)], [("embers", 32, 56)]]
 
@@ -51,7 +51,7 @@ def main():
         for batch in INPUTS
     ]
     OUT.parent.mkdir(exist_ok=True)
-    np.savez_compressed(OUT, **arrays(model, inputs, UNITS))
+    np.savez(OUT, **arrays(model, inputs, UNITS))
 
 
 if __name__ == "__main__":
