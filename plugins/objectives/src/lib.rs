@@ -5,6 +5,7 @@ mod diversity;
 mod gram;
 mod layer;
 mod negative;
+mod pairs;
 mod target;
 mod unit;
 
