@@ -1,5 +1,6 @@
 //! The command line but for `optimize`: names, help, value formats. Knows nothing of the service.
 
+use crate::connect::DEFAULT_SERVER;
 use crate::optimize::OptimizeArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -34,7 +35,7 @@ pub struct Cli {
         value_name = "URL",
         help_heading = "Global options"
     )]
-    #[arg(default_value = "http://127.0.0.1:50051", hide_env_values = true)]
+    #[arg(default_value = DEFAULT_SERVER, hide_env_values = true)]
     pub server: String,
     /// Print the answer as JSON (of the API's messages) instead of text.
     #[arg(long, global = true, help_heading = "Global options")]

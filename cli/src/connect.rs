@@ -11,6 +11,8 @@ use unitscope_proto::v1::plugin_service_client::PluginServiceClient;
 use unitscope_proto::v1::server_service_client::ServerServiceClient;
 use unitscope_proto::v1::visualization_service_client::VisualizationServiceClient;
 
+/// Where a server listens unless told otherwise.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 /// Longer than any handshake on a working network; shorter than a person's patience.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two pings of an idle connection, so that a link that died silently is noticed.
@@ -79,6 +81,15 @@ impl Services {
     /// The address with its scheme.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A command line for this server that the user can type: `unitscope watch …`, with `--server` where it is needed.
+    pub fn command(&self, rest: &str) -> String {
+        let known = std::env::var("UNITSCOPE_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_string());
+        match with_scheme(&known) {
+            Ok(url) if url == self.url => format!("`unitscope {rest}`"),
+            _ => format!("`unitscope --server {} {rest}`", self.url),
+        }
     }
 }
 

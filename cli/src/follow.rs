@@ -22,9 +22,8 @@ pub async fn follow(services: &Services, name: &str, progress: &mut Progress) ->
         result = follow_through(services, name, progress) => result,
         _ = tokio::signal::ctrl_c() => {
             let id = name.trim_start_matches("jobs/");
-            Err(Failure::Interrupted(format!(
-                "the job goes on: `unitscope watch {id}` follows it, `unitscope jobs cancel {id}` stops it"
-            )))
+            let (watch, cancel) = (services.command(&format!("watch {id}")), services.command(&format!("jobs cancel {id}")));
+            Err(Failure::Interrupted(format!("the job goes on: {watch} follows it, {cancel} stops it")))
         }
     };
     progress.finish();

@@ -19,7 +19,7 @@ pub async fn run(server: &Server, command: JobsCommand, as_json: bool) -> Result
         JobsCommand::Show { job } => {
             let request = GetJobRequest { name: job_name(&job) };
             let answer = services.jobs.get_job(request).await.map_err(|status| services.failure(status))?;
-            show(answer.get_ref(), as_json);
+            show(&services, answer.get_ref(), as_json);
             Ok(())
         }
         JobsCommand::Cancel { jobs } => {
@@ -79,7 +79,7 @@ async fn list(services: &mut Services, limit: i32, as_json: bool) -> Result<(), 
     Ok(())
 }
 
-fn show(job: &Job, as_json: bool) {
+fn show(services: &Services, job: &Job, as_json: bool) {
     if as_json {
         json::print(&json::to_json("Job", job));
         return;
@@ -110,7 +110,8 @@ fn show(job: &Job, as_json: bool) {
             ]);
         }
         print!("\n{table}");
-        println!("\n`unitscope watch {}` fetches the pictures", job.name.trim_start_matches("jobs/"));
+        let watch = services.command(&format!("watch {}", job.name.trim_start_matches("jobs/")));
+        println!("\n{watch} fetches the pictures");
     }
 }
 

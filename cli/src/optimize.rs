@@ -37,7 +37,8 @@ pub async fn run(server: &Server, args: OptimizeArgs, as_json: bool) -> Result<(
             json::print(&json::to_json("Job", &job));
         } else {
             println!("{}", job.name);
-            eprintln!("follow it and fetch its pictures with `unitscope watch {}`", job.name);
+            let watch = services.command(&format!("watch {}", job.name.trim_start_matches("jobs/")));
+            eprintln!("{watch} follows it and fetches its pictures");
         }
         return Ok(());
     }

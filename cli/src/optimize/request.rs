@@ -143,7 +143,12 @@ fn objective(target: &Wanted, negative: bool) -> Term {
         (false, Position::Mean) => term("channel", params),
         (false, _) => term("unit", params),
         // The term `negative` takes a channel's mean, or a unit whose place is given; a middle is known to `unit` alone.
-        (true, Position::Center) => Term { weight: Some(-1.0), ..term("unit", params) },
+        // Like `negative` it reads the value before the activation where there is one: what is at 0 cannot go down.
+        (true, Position::Center) => {
+            let plain = target.layer.trim_end_matches(":pre");
+            params["layer"] = format!("{plain}:pre?").into();
+            Term { weight: Some(-1.0), ..term("unit", params) }
+        }
         (true, _) => term("negative", params),
     }
 }

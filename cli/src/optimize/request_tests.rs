@@ -68,7 +68,7 @@ fn negatives_follow_their_units() {
             {"id": "channel", "params": {"layer": "a", "channel": 7}, "images": [0]},
             {"id": "negative", "params": {"layer": "a", "channel": 7}, "images": [1]},
             {"id": "unit", "params": {"layer": "b", "channel": 1}, "images": [2]},
-            {"id": "unit", "weight": -1, "params": {"layer": "b", "channel": 1}, "images": [3]},
+            {"id": "unit", "weight": -1, "params": {"layer": "b:pre?", "channel": 1}, "images": [3]},
             {"id": "layer", "params": {"layer": "c"}, "images": [4]},
             {"id": "layer", "weight": -1, "params": {"layer": "c"}, "images": [5]}]}),
     );

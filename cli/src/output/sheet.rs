@@ -153,19 +153,18 @@ fn drawn_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
     let longer = width.max(height).max(1);
     let limit = if side < SIDE_PX { side } else { MAX_SIDE_PX };
     if longer > limit {
-        let target = if side < SIDE_PX { side } else { MAX_SIDE_PX };
-        let scale = |length: u32| (u64::from(length) * u64::from(target) / u64::from(longer)).max(1) as u32;
+        let scale = |length: u32| (u64::from(length) * u64::from(limit) / u64::from(longer)).max(1) as u32;
         return (scale(width), scale(height));
     }
-    let factor = (side / longer).max(1);
+    let factor = ((side + longer / 2) / longer).min(limit / longer).max(1);
     (width * factor, height * factor)
 }
 
 fn resize(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = drawn_size(picture.dimensions(), side);
     if width > picture.width() {
-        // The pixels stay visible as what they are.
-        imageops::resize(picture, width, height, FilterType::Nearest)
+        // Smooth: edges of enlarged pixels would hide the texture. The files beside the sheet have the pixels as they are.
+        imageops::resize(picture, width, height, FilterType::CatmullRom)
     } else if width < picture.width() {
         imageops::resize(picture, width, height, FilterType::Lanczos3)
     } else {

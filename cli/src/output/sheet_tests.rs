@@ -2,8 +2,11 @@
 
 use super::*;
 
+/// No colour of any sheet.
+const PAINT: Rgb<u8> = Rgb([10, 120, 200]);
+
 fn picture(width: u32, height: u32, is_dead: bool) -> Picture {
-    let pixels = RgbImage::from_fn(width, height, |x, y| Rgb([(x * 8) as u8, (y * 8) as u8, 128]));
+    let pixels = RgbImage::from_pixel(width, height, PAINT);
     Picture { pixels, label: "layer:7".into(), caption: "score 1.00".into(), is_dead }
 }
 
@@ -30,7 +33,9 @@ fn grids_are_wide_and_full() {
 fn small_pictures_grow_by_a_whole_factor_and_large_ones_shrink() {
     let check = |size, side, drawn| assert_eq!(drawn_size(size, side), drawn, "{size:?} at {side}");
     check((32, 32), SIDE_PX, (224, 224));
-    check((64, 48), SIDE_PX, (192, 144));
+    check((64, 48), SIDE_PX, (256, 192));
+    check((128, 128), SIDE_PX, (256, 256));
+    check((150, 150), SIDE_PX, (150, 150));
     check((1, 1), SIDE_PX, (224, 224));
     check((224, 224), SIDE_PX, (224, 224));
     check((384, 100), SIDE_PX, (384, 100));
@@ -38,6 +43,7 @@ fn small_pictures_grow_by_a_whole_factor_and_large_ones_shrink() {
     check((2000, 1), SIDE_PX, (384, 1));
     check((224, 224), 100, (100, 100));
     check((32, 32), 100, (96, 96));
+    check((40, 40), 100, (80, 80));
 }
 
 #[test]
@@ -48,8 +54,9 @@ fn pictures_lie_where_the_layout_says() {
     assert_eq!(sheet.dimensions(), (layout.width, layout.height));
     for index in 0..5 {
         let (x, y) = layout.corner(index);
-        assert_eq!(sheet.get_pixel(x, y), &Rgb([0, 0, 128]), "picture {index}");
-        assert_eq!(sheet.get_pixel(x + 223, y + 223), &Rgb([248, 248, 128]), "picture {index}");
+        assert_eq!(sheet.get_pixel(x, y), &PAINT, "picture {index}");
+        assert_eq!(sheet.get_pixel(x + 223, y + 223), &PAINT, "picture {index}");
+        assert_ne!(sheet.get_pixel(x + 224, y + 223), &PAINT, "picture {index}");
         assert_eq!(sheet.get_pixel(x - 1, y), &Colors::of(Shade::Dark).background, "picture {index}");
     }
     let (x, y) = (MARGIN_PX + 2 * (224 + GAP_PX), layout.corner(3).1);

@@ -89,7 +89,7 @@ async fn detached_jobs_are_named_and_left_alone() {
     let fake = server_of(two_pictures()).await;
     let run = run(&fake.url, folder.path(), &[&ARGUMENTS[..], &["--detach"]].concat()).await;
     assert_eq!((run.code, run.stdout.as_str()), (0, "jobs/01JTEST\n"));
-    assert!(run.stderr.contains("unitscope watch jobs/01JTEST"), "{}", run.stderr);
+    assert!(run.stderr.contains("`unitscope watch 01JTEST` follows it"), "{}", run.stderr);
     assert!(fake.script().after_sequences.is_empty());
 }
 
