@@ -59,17 +59,17 @@ pub fn view<'a>(tensor: &'a Tensor, axes: &[Axis]) -> Result<View<'a>, TchError>
     view.map_err(|error| TchError::Shape(error.to_string()))
 }
 
-/// The roles of a tap's axes: the batch, then the layer's.
+/// The plugins' roles for a layer's axes, of which the first is the batch.
 pub fn roles(axes: &[model::Axis]) -> Vec<Axis> {
-    let rest = axes.iter().map(|axis| match axis {
+    let role = |axis: &model::Axis| match axis {
         model::Axis::Batch => Axis::Batch,
         model::Axis::Channel => Axis::Channel,
         model::Axis::Height => Axis::Height,
         model::Axis::Width => Axis::Width,
         model::Axis::Token => Axis::Token,
         model::Axis::Other => Axis::Other,
-    });
-    std::iter::once(Axis::Batch).chain(rest).collect()
+    };
+    axes.iter().map(role).collect()
 }
 
 /// The error of a term that wrote past a gradient buffer.
