@@ -35,7 +35,7 @@ impl<'a, T: Float> Grid<'a, T> {
         Grid { data, sizes, strides, lives: PhantomData }
     }
 
-    /// A slice as a block with its channels innermost: [height][width][channels].
+    /// A slice as a block with its channels innermost: `[height][width][channels]`.
     ///
     /// # Panics
     /// Where the slice has not exactly the block's number of elements.
@@ -143,12 +143,12 @@ impl<'a, T: Float> Grid<'a, T> {
         self.sum_by(|value| value) / self.len() as f64
     }
 
-    /// Copies the block, row-major: [channels][height · width].
+    /// Copies the block, row-major: `[channels][height · width]`.
     pub fn copy_to(&self, out: &mut Vec<T>) {
         self.copy_strided(out, [self.sizes[1] * self.sizes[2], self.sizes[2], 1]);
     }
 
-    /// Copies the block with its channels innermost: [height · width][channels].
+    /// Copies the block with its channels innermost: `[height · width][channels]`.
     pub fn copy_channels_last_to(&self, out: &mut Vec<T>) {
         self.copy_strided(out, [1, self.sizes[2] * self.sizes[0], self.sizes[0]]);
     }
