@@ -16,8 +16,10 @@ import sys
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(CHECKOUT, "demo-out")
 TRAINING = os.path.join(OUT, "training-pictures")
-# Every class, and some channels of the layers below them.
-UNITS = ["logits:0-15", "block5:0-3", "block4:0-3", "block3:0-3", "conv2:0-3"]
+# Every class, and some channels of the layers below.
+UNITS = ["logits:0-15", "block5:0-3", "block4:0-3"]
+# Enough for this small model, and a minute or two on two cores.
+STEPS = 256
 # Loading plugins and binding a port take less than a second; a cold disk may take long to read libtorch.
 START_S = 60
 STOP_S = 10
@@ -82,7 +84,7 @@ def address_of(server, log):
 
 def optimize(arguments, address):
     command = [os.path.join(arguments.binaries, "unitscope"), "--server", f"http://{address}"]
-    command += ["optimize", "--model", "demo", "--out", os.path.relpath(OUT)]
+    command += ["optimize", "--model", "demo", "--steps", str(STEPS), "--out", os.path.relpath(OUT)]
     for unit in UNITS:
         command += ["--unit", unit]
     return subprocess.run(command).returncode

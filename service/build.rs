@@ -4,6 +4,7 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let lib = env::var("DEP_UNITSCOPE_ENGINE_LIBTORCH_LIB").expect("the engine's build script names libtorch's folder");
+    let lib = env::var("DEP_UNITSCOPE_ENGINE_LIBTORCH_LIB")
+        .expect("the engine's build script names libtorch's folder");
     println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
 }
