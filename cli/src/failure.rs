@@ -55,23 +55,30 @@ impl Failure {
         ExitCode::from(self.exit_code())
     }
 
-    /// What a status of the server at `url` means. `name_field` says which argument a field path came from.
+    /// What a status of the server at `url` means. `name_field` says which argument a field path came from. Where fields are
+    /// wrong, their reasons say all that the status's message does.
     pub fn from_status(url: &str, status: &Status, name_field: impl Fn(&str) -> Option<String>) -> Failure {
         if is_lost(status) {
             return unreachable(url, &innermost(status));
         }
         let details = status.get_error_details();
-        let mut text = match status.message() {
-            "" => format!("the server answered {:?} without a word", status.code()),
-            message => message.to_string(),
-        };
+        let mut lines: Vec<String> = Vec::new();
         for violation in details.bad_request().map_or(&[][..], |bad| &bad.field_violations) {
-            let place = match name_field(&violation.field) {
-                Some(argument) => format!("{argument} ({})", violation.field),
-                None => violation.field.clone(),
+            let line = match name_field(&violation.field) {
+                Some(argument) => format!("{argument} ({}): {}", violation.field, violation.description),
+                None => format!("{}: {}", violation.field, violation.description),
             };
-            text.push_str(&format!("\n  {place}: {}", violation.description));
+            // Many terms can stumble over one field.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
         }
+        let mut text = match (status.message(), &lines[..]) {
+            (_, [line]) => line.clone(),
+            (_, [_, ..]) => format!("{} fields are wrong\n  {}", lines.len(), lines.join("\n  ")),
+            ("", []) => format!("the server answered {:?} without a word", status.code()),
+            (message, []) => message.to_string(),
+        };
         for violation in details.quota_failure().map_or(&[][..], |quota| &quota.violations) {
             text.push_str(&format!("\n  {}: {}", violation.subject, violation.description));
         }
@@ -118,7 +125,7 @@ mod tests {
             FieldViolation::new("spec.terms[0].params.channel", "there are 8"),
             FieldViolation::new("spec.odd", "no"),
         ]);
-        let status = Status::with_error_details(Code::InvalidArgument, "2 fields are wrong", details);
+        let status = Status::with_error_details(Code::InvalidArgument, "spec.odd: no (and 1 more)", details);
         let failure = Failure::from_status("u", &status, |field| {
             field.contains("terms[0]").then(|| "--unit a:9".into())
         });
@@ -127,6 +134,14 @@ mod tests {
             failure.to_string(),
             "2 fields are wrong\n  --unit a:9 (spec.terms[0].params.channel): there are 8\n  spec.odd: no"
         );
+    }
+
+    #[test]
+    fn one_violation_is_the_whole_message() {
+        let violation = FieldViolation::new("spec.size", "too large");
+        let details = ErrorDetails::with_bad_request(vec![violation.clone(), violation]);
+        let status = Status::with_error_details(Code::InvalidArgument, "spec.size: too large", details);
+        assert_eq!(Failure::from_status("u", &status, |_| None).to_string(), "spec.size: too large");
     }
 
     #[test]

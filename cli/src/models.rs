@@ -86,10 +86,19 @@ fn describe(model: &Model) -> String {
     text.push_str(&format!(
         "\nunits are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {}:0`; {}\n",
         model.name,
-        model.layers[model.layers.len() / 2].path,
+        example(&model.layers).path,
         "where PRE says `:pre`, LAYER:pre reads the value before the activation",
     ));
     text
+}
+
+/// A layer to begin with: in the middle of the outermost ones that have space.
+fn example(layers: &[Layer]) -> &Layer {
+    let depth = |layer: &Layer| layer.path.matches('.').count();
+    let spatial = || layers.iter().filter(|layer| layer.shape.len() == 3);
+    let least = spatial().map(depth).min().unwrap_or(0);
+    let outermost: Vec<&Layer> = spatial().filter(|layer| depth(layer) == least).collect();
+    outermost.get(outermost.len() / 2).copied().unwrap_or(&layers[0])
 }
 
 fn describe_input(input: &ModelInput) -> String {
@@ -184,5 +193,6 @@ mod tests {
         assert_eq!(lines[4], "LAYER  TYPE       SHAPE                   UNITS  PRE");
         assert_eq!(lines[5], "conv   Conv2d     8×32×24                 8      :pre");
         assert_eq!(lines[6], "norm   LayerNorm  197×8 (token, channel)  197");
+        assert!(lines[8].contains("--unit conv:0"), "{}", lines[8]);
     }
 }

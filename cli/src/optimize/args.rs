@@ -33,7 +33,7 @@ Files in the --out folder:
 
 Examples:
   unitscope optimize --model googlenet --unit inception_4b:77 --unit inception_4d:139 --steps 256
-  unitscope optimize --model demo --unit classes:0-15 --out classes
+  unitscope optimize --model demo --unit logits:0-15 --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
