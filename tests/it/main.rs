@@ -1,2 +1,20 @@
-//! .
-fn main() {}
+//! Tests of the whole: the real server over a real socket, real plugin libraries, real models. They know the proto, the
+//! programs' command lines, and files; nothing of the code behind them but what `tidy` reads.
+
+mod support;
+
+mod bad_input;
+mod classes;
+mod cli;
+mod clients;
+mod dead;
+mod diversity;
+mod jobs;
+mod models;
+mod optimize;
+mod plugins;
+mod repeat;
+mod shared_models;
+mod stream;
+mod surface;
+mod tidy;

@@ -1,0 +1,64 @@
+//! A unit that does not react ends as dead, says what to try, and does not hold up its neighbours.
+
+use crate::support::{Server, spec, term};
+use serde_json::json;
+use unitscope_proto::v1::optimized_image::Outcome;
+use unitscope_proto::v1::{OptimizeSpec, Term};
+
+/// Channel 2 of `relu1` of the model `dead` is never above zero: its bias is −10⁶.
+fn dead_and_alive(steps: u32) -> OptimizeSpec {
+    let on = |channel, image| Term {
+        images: vec![image],
+        ..term("channel", json!({"layer": "relu1", "channel": channel}))
+    };
+    OptimizeSpec { images: Some(2), steps: Some(steps), ..spec("dead", [on(2, 0), on(1, 1)]) }
+}
+
+#[tokio::test]
+async fn a_dead_unit_ends_as_dead_with_a_hint_and_the_others_go_on() {
+    let server = Server::start();
+    let client = server.client().await;
+    let pictures = client.make(dead_and_alive(40)).await;
+    let [dead, alive] = pictures.as_slice() else { panic!("two pictures") };
+    assert_eq!((dead.outcome(), dead.steps), (Outcome::Dead, 16));
+    assert!(dead.hint.contains(":pre"), "{}", dead.hint);
+    assert_eq!(dead.score, dead.start_score);
+    assert_eq!((alive.outcome(), alive.steps, alive.hint.as_str()), (Outcome::Completed, 40, ""));
+    assert!(alive.score > alive.start_score);
+}
+
+#[tokio::test]
+async fn a_job_whose_every_unit_is_dead_stops_early() {
+    let server = Server::start();
+    let client = server.client().await;
+    let spec = OptimizeSpec {
+        steps: Some(10_000),
+        ..spec("dead", [term("channel", json!({"layer": "relu1", "channel": 2}))])
+    };
+    let job = client.run(spec).await;
+    assert_eq!(job.steps_done, 16);
+    assert_eq!(crate::support::images(&job)[0].outcome(), Outcome::Dead);
+}
+
+#[tokio::test]
+async fn fifteen_steps_are_too_few_to_call_a_unit_dead() {
+    let server = Server::start();
+    let client = server.client().await;
+    let pictures = client.make(dead_and_alive(15)).await;
+    assert!(pictures.iter().all(|picture| picture.outcome() == Outcome::Completed), "{pictures:?}");
+}
+
+#[tokio::test]
+async fn the_hint_helps() {
+    let server = Server::start();
+    let client = server.client().await;
+    let before = spec("dead", [term("channel", json!({"layer": "relu1:pre", "channel": 2}))]);
+    let picture = client.make(OptimizeSpec { steps: Some(40), ..before }).await.remove(0);
+    assert_eq!(picture.outcome(), Outcome::Completed);
+    assert!(picture.score > picture.start_score);
+    // Only a term that climbs counts: a penalty alone moves pixels, but not the unit.
+    let penalized =
+        [term("channel", json!({"layer": "relu1", "channel": 2})), term("total_variation", json!({}))];
+    let picture = client.make(OptimizeSpec { steps: Some(40), ..spec("dead", penalized) }).await.remove(0);
+    assert_eq!(picture.outcome(), Outcome::Dead);
+}

@@ -1,0 +1,96 @@
+//! The same spec and seed give the same bytes and scores, whatever else the server does.
+
+use crate::support::client::steps;
+use crate::support::spec::quick;
+use crate::support::{Client, Server, images, spec, term};
+use serde_json::json;
+use unitscope_proto::v1::job::State;
+use unitscope_proto::v1::{OptimizeSpec, Term};
+
+/// Three pictures with different units, one diverse pair, every kind of draw: starts, jitter, scales, angles.
+fn job() -> OptimizeSpec {
+    let unit = |image, channel| Term {
+        images: vec![image],
+        ..term("channel", json!({"layer": "block3", "channel": channel}))
+    };
+    let diversity = Term { images: vec![1, 2], ..term("diversity", json!({"layer": "block3"})) };
+    OptimizeSpec {
+        images: Some(3),
+        steps: Some(12),
+        images_per_pass: Some(2),
+        ..spec("demo", [unit(0, 3), unit(1, 10), unit(2, 10), diversity])
+    }
+}
+
+/// What must repeat: bytes of the pictures, scores, and every value of every step, to the last bit.
+#[derive(PartialEq)]
+struct Made {
+    pngs: Vec<Vec<u8>>,
+    numbers: Vec<u64>,
+}
+
+async fn made(client: &Client, name: &str) -> Made {
+    let job = client.wait(name).await;
+    assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+    let (mut pngs, mut numbers) = (Vec::new(), Vec::new());
+    for image in images(&job) {
+        pngs.push(client.png(&image).await);
+        numbers.extend([image.score, image.start_score]);
+        numbers.extend(image.terms.iter().flat_map(|term| &term.values));
+    }
+    for step in steps(&client.events(name, 0).await) {
+        numbers.extend(step.scores.iter().chain(&step.gradient_norms));
+        numbers.extend(step.terms.iter().flat_map(|term| &term.values));
+    }
+    Made { pngs, numbers: numbers.into_iter().map(f64::to_bits).collect() }
+}
+
+#[tokio::test]
+async fn alone_again_and_beside_other_jobs() {
+    let server = Server::start();
+    let client = server.client().await;
+    let first = made(&client, &client.start(job()).await).await;
+    let again = made(&client, &client.start(job()).await).await;
+    assert!(first == again, "again on the same server");
+    drop(server);
+    let server = Server::start();
+    let client = server.client().await;
+    let noise = || OptimizeSpec { images: Some(5), seed: Some(99), steps: Some(5), ..quick(5) };
+    let mut others =
+        vec![client.start(noise()).await, client.start(OptimizeSpec { seed: Some(2), ..job() }).await];
+    let name = client.start(job()).await;
+    others.push(client.start(noise()).await);
+    // Requests are checked, with a forward pass each, while the job runs.
+    client.follow(&name, 0).await.unwrap().until_step(1).await;
+    others.push(client.start(OptimizeSpec { seed: Some(3), ..job() }).await);
+    assert!(made(&client, &name).await == first, "on another server, among other jobs");
+    for other in others {
+        assert_eq!(client.wait(&other).await.state(), State::Succeeded);
+    }
+}
+
+#[tokio::test]
+async fn another_seed_differs() {
+    let server = Server::start();
+    let client = server.client().await;
+    let first = made(&client, &client.start(job()).await).await;
+    let other = made(&client, &client.start(OptimizeSpec { seed: Some(2), ..job() }).await).await;
+    for (place, (first, other)) in first.pngs.iter().zip(&other.pngs).enumerate() {
+        assert_ne!(first, other, "picture {place}");
+    }
+}
+
+#[tokio::test]
+async fn a_pictures_draws_do_not_depend_on_its_neighbours() {
+    let server = Server::start();
+    let client = server.client().await;
+    let unit = || term("channel", json!({"layer": "block3", "channel": 3}));
+    // One image per pass, because kernels round differently at another batch size.
+    let of = |count| OptimizeSpec { images: Some(count), images_per_pass: Some(1), ..spec("demo", [unit()]) };
+    let mut pngs = Vec::new();
+    for count in [1, 3] {
+        pngs.push(made(&client, &client.start(of(count)).await).await.pngs);
+    }
+    assert_eq!(pngs[0][0], pngs[1][0]);
+    assert!(pngs[1][0] != pngs[1][1] && pngs[1][1] != pngs[1][2], "pictures of one job start differently");
+}
