@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The most units that one range may name: more than any job may hold, so that a slip of the finger ends at once.
-const MAX_RANGE: u64 = 4096;
+pub const MAX_RANGE: u64 = 4096;
 
 /// Units of one layer, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Unit {
 pub enum Channels {
     /// From the first to the last, both included.
     Range(u64, u64),
+    /// All of them.
+    All,
     /// The one of the class with this name.
     Class(String),
 }
@@ -66,13 +68,16 @@ impl FromStr for Unit {
     }
 }
 
-/// `77`, `0-15`, or a class.
+/// `77`, `0-15`, `all`, or a class.
 fn channels(cursor: &Cursor, text: &str) -> Result<Channels, NotationError> {
     if text.is_empty() {
         return Err(cursor.error_at(
             cursor.place(),
-            "expected a channel: a number, a range such as `0-15`, or a class".into(),
+            "expected a channel: a number, a range such as `0-15`, `all`, or a class".into(),
         ));
+    }
+    if text == "all" {
+        return Ok(Channels::All);
     }
     if let Ok(channel) = text.parse() {
         return Ok(Channels::Range(channel, channel));
@@ -145,6 +150,7 @@ mod tests {
         check("a:5@center", "a", one(5), Position::Center);
         check("a:pre:5", "a:pre", one(5), Position::Mean);
         check("a#1:0-15", "a#1", Channels::Range(0, 15), Position::Mean);
+        check("fc:all", "fc", Channels::All, Position::Mean);
         check("fc:golden retriever", "fc", Channels::Class("golden retriever".into()), Position::Mean);
         check("fc:t-shirt@center", "fc", Channels::Class("t-shirt".into()), Position::Center);
     }

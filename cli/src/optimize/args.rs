@@ -13,6 +13,7 @@ Units:
   LAYER:77@3,4         the unit of channel 77 in row 3, column 4 (from 0)
   LAYER:77@center      the unit of channel 77 in the middle
   LAYER:0-15           channels 0 … 15, one picture each
+  LAYER:all            all channels of the layer
   LAYER:rings          the unit of the class `rings`, for the layer that gives the model's classes
   LAYER:pre:77         before the layer's own activation
   `unitscope models show MODEL` lists the layers.
@@ -33,7 +34,7 @@ Files in the --out folder:
 
 Examples:
   unitscope optimize --model googlenet --unit inception_4b:77 --unit inception_4d:139 --steps 256
-  unitscope optimize --model demo --unit logits:0-15 --out classes
+  unitscope optimize --model demo --unit logits:all --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256

@@ -3,7 +3,7 @@
 use super::args::OptimizeArgs;
 use crate::connect::Server;
 use crate::failure::Failure;
-use crate::notation::unit::{Channels, Position, Unit};
+use crate::notation::unit::{Channels, MAX_RANGE, Position, Unit};
 use unitscope_proto::v1::{GetModelRequest, Model};
 
 /// The most names that a message lists.
@@ -24,12 +24,12 @@ pub struct Wanted {
     pub argument: String,
 }
 
-/// Everything that `--unit` and `--layer` ask for, in order. Asks the server only where a class is named.
+/// Everything that `--unit` and `--layer` ask for, in order. Asks the server only where numbers alone do not tell.
 pub async fn resolve(server: &Server, args: &OptimizeArgs) -> Result<Vec<Wanted>, Failure> {
-    let names_class = |unit: &Unit| matches!(unit.channels, Channels::Class(_));
-    let model = match args.wanted.units.iter().find(|unit| names_class(unit)) {
-        None => None,
-        Some(_) => Some(fetch(server, &args.wanted.model).await?),
+    let is_numbered = |unit: &Unit| matches!(unit.channels, Channels::Range(..));
+    let model = match args.wanted.units.iter().all(is_numbered) {
+        true => None,
+        false => Some(fetch(server, &args.wanted.model).await?),
     };
     let mut wanted = Vec::new();
     for unit in &args.wanted.units {
@@ -37,8 +37,9 @@ pub async fn resolve(server: &Server, args: &OptimizeArgs) -> Result<Vec<Wanted>
             (Channels::Range(from, to), _) => {
                 wanted.extend((*from..=*to).map(|channel| numbered(unit, channel)))
             }
+            (Channels::All, Some(model)) => wanted.extend(all(unit, model)?),
             (Channels::Class(name), Some(model)) => wanted.push(named(unit, name, model)?),
-            (Channels::Class(_), None) => unreachable!("the model was fetched, since a class is named"),
+            (_, None) => unreachable!("the model was fetched, since a unit is not numbered"),
         }
     }
     wanted.extend(args.wanted.layers.iter().map(|layer| Wanted {
@@ -69,6 +70,28 @@ fn numbered(unit: &Unit, channel: u64) -> Wanted {
     }
 }
 
+/// Every channel of a layer; those of the layer that gives the classes are called by them.
+fn all(unit: &Unit, model: &Model) -> Result<Vec<Wanted>, Failure> {
+    let Some(layer) = model.layers.iter().find(|layer| layer.path == unit.layer.trim_end_matches(":pre"))
+    else {
+        return Err(Failure::Usage(format!(
+            "--unit {}:all: model `{}` has no layer `{}`; `unitscope models show {}` lists those that it has",
+            unit.layer, model.name, unit.layer, model.name
+        )));
+    };
+    let is_classes = layer.shape.len() == 1 && layer.units == model.labels.len() as u64;
+    let channels = (0..layer.units.min(MAX_RANGE)).map(|channel| match model.labels.get(channel as usize) {
+        Some(class) if is_classes => called(unit, channel, class.split(',').next().unwrap_or(class)),
+        _ => numbered(unit, channel),
+    });
+    Ok(channels.collect())
+}
+
+fn called(unit: &Unit, channel: u64, name: &str) -> Wanted {
+    let label = format!("{}:{name}{}", unit.layer, unit.position);
+    Wanted { label: label.clone(), argument: format!("--unit {label}"), ..numbered(unit, channel) }
+}
+
 fn named(unit: &Unit, name: &str, model: &Model) -> Result<Wanted, Failure> {
     let classes = model.labels.len();
     if let Some(layer) = model.layers.iter().find(|layer| layer.path == unit.layer)
@@ -88,8 +111,7 @@ fn named(unit: &Unit, name: &str, model: &Model) -> Result<Wanted, Failure> {
             known_classes(&model.labels)
         )));
     };
-    let label = format!("{}:{name}{}", unit.layer, unit.position);
-    Ok(Wanted { label: label.clone(), argument: format!("--unit {label}"), ..numbered(unit, channel as u64) })
+    Ok(called(unit, channel as u64, name))
 }
 
 /// Labels of ImageNet are lists of synonyms: `tench, Tinca tinca`.
@@ -111,17 +133,41 @@ mod tests {
     use super::*;
     use unitscope_proto::v1::Layer;
 
-    fn check(text: &str, expected: Result<(u64, &str), &str>) {
-        let layer = |path: &str, units| Layer { path: path.into(), units, ..Layer::default() };
-        let model = Model {
+    fn model() -> Model {
+        let layer = |path: &str, shape: &[i64]| Layer {
+            path: path.into(),
+            units: shape[0] as u64,
+            shape: shape.to_vec(),
+            ..Layer::default()
+        };
+        Model {
             name: "m".into(),
             labels: vec!["stripes".into(), "tench, Tinca tinca".into()],
-            layers: vec![layer("conv", 8), layer("fc", 2)],
+            layers: vec![layer("conv", &[3, 4, 4]), layer("gate", &[2, 4, 4]), layer("fc", &[2])],
             ..Model::default()
+        }
+    }
+
+    #[test]
+    fn all_of_a_layer() {
+        let check = |text: &str, labels: &[&str]| {
+            let wanted = all(&text.parse().unwrap(), &model()).unwrap();
+            assert_eq!(wanted.iter().map(|wanted| wanted.label.as_str()).collect::<Vec<_>>(), labels);
+            let channels = wanted.iter().map(|wanted| wanted.channel.unwrap());
+            assert!(channels.eq(0..labels.len() as u64), "{text}");
         };
+        check("fc:all", &["fc:stripes", "fc:tench"]);
+        check("gate:all", &["gate:0", "gate:1"]);
+        check("conv:pre:all@1,2", &["conv:pre:0@1,2", "conv:pre:1@1,2", "conv:pre:2@1,2"]);
+        assert!(
+            all(&"x:all".parse().unwrap(), &model()).unwrap_err().to_string().contains("has no layer `x`")
+        );
+    }
+
+    fn check(text: &str, expected: Result<(u64, &str), &str>) {
         let unit: Unit = text.parse().unwrap();
         let Channels::Class(name) = &unit.channels else { panic!("{text} names no class") };
-        match (named(&unit, name, &model), expected) {
+        match (named(&unit, name, &model()), expected) {
             (Ok(wanted), Ok((channel, label))) => {
                 assert_eq!((wanted.channel, wanted.label.as_str()), (Some(channel), label));
             }
@@ -136,6 +182,6 @@ mod tests {
         check("fc:Tench", Ok((1, "fc:Tench")));
         check("fc:tinca tinca@center", Ok((1, "fc:tinca tinca@center")));
         check("fc:zebra", Err("has no class `zebra`; it has stripes, tench, Tinca tinca"));
-        check("conv:stripes", Err("layer `conv` has 8 units but model `m` names 2 classes"));
+        check("conv:stripes", Err("layer `conv` has 3 units but model `m` names 2 classes"));
     }
 }

@@ -29,7 +29,7 @@ fn safe(label: &str) -> String {
     let mut name = String::new();
     for c in label.chars() {
         let c = match c {
-            c if c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '=' | ',' | '@' | '#') => c,
+            c if c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '=' | ',' | '@') => c,
             _ => '-',
         };
         let repeats = c == '-' && name.ends_with('-');
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn what_is_not_is_replaced() {
         check(&["inception_4b:77"], &["inception_4b-77"]);
-        check(&["a:1@3,4 negative #2"], &["a-1@3,4-negative-#2"]);
+        check(&["a:1@3,4 negative #2"], &["a-1@3,4-negative-2"]);
         check(&["../../etc/passwd"], &["etc-passwd"]);
         check(&["a\\b\0c\n"], &["a-b-c"]);
         check(&["", "..", "///"], &["picture", "picture-2", "picture-3"]);
