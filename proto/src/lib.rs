@@ -1,7 +1,7 @@
 //! The gRPC API of Unitscope: generated code and its descriptors, nothing else.
 
 /// Package `unitscope.v1`; the comments of `proto/unitscope/v1/*.proto` are its manual.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod v1 {
     tonic::include_proto!("unitscope.v1");
 }

@@ -39,7 +39,7 @@ pub enum LogFormat {
 
 const EXAMPLE: &str = "\
 Example:
-  unitscope-server --models demo/models --plugins target/debug --listen 127.0.0.1:50051
+  unitscope-server --models demo/models --plugins /usr/lib/unitscope/plugins --listen 127.0.0.1:50051
 
 Prints `listening on 127.0.0.1:50051` once clients can connect; logs go to stderr. Every flag is also a variable
 (UNITSCOPE_MODELS …; several plugin folders are separated by `:`) and a key of the file that --config names:
@@ -184,7 +184,7 @@ impl File {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             ConfigError::Syntax { path: path.to_owned(), reason: format!("line {line}: {}", error.message()) }
         })
     }

@@ -78,8 +78,9 @@ pub async fn run(
         // An error means that the sender is gone, which is the end as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    let mut serving = tokio::spawn(serve(listener, services, health.clone(), until));
+    // First: clients that connected while plugins were loaded are answered at once.
     set_health(&health, ServingStatus::Serving).await;
+    let mut serving = tokio::spawn(serve(listener, services, health.clone(), until));
     tracing::info!(device = place.device, threads = config.threads, models = %config.models.display(), "serving");
     tokio::select! {
         ended = &mut serving => return ended.unwrap_or(Ok(())).map_err(Into::into),

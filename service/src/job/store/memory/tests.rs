@@ -78,8 +78,8 @@ fn events_replay_from_any_point_in_chunks() {
     };
     assert_eq!(sequences(0, 99), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(sequences(3, 2), [4, 5]);
-    assert_eq!(sequences(7, 9), []);
-    assert_eq!(sequences(u64::MAX, 9), []);
+    assert!(sequences(7, 9).is_empty());
+    assert!(sequences(u64::MAX, 9).is_empty());
     let job = store.job(id).unwrap();
     assert_eq!((job.last_sequence, job.steps_done, job.state), (7, 4, State::Succeeded));
 }
