@@ -14,10 +14,11 @@ import subprocess
 import sys
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MODELS = os.path.join(CHECKOUT, "demo", "models")
 OUT = os.path.join(CHECKOUT, "demo-out")
 TRAINING = os.path.join(OUT, "training-pictures")
-# Every class, and some channels of the layers below.
-UNITS = ["logits:0-15", "block5:0-3", "block4:0-3"]
+# Besides every class: channels of the layers below, before their ReLU, where no channel is ever dead.
+CHANNELS = ["block5:pre:0-3", "block4:pre:0-3"]
 # Enough for this small model, and a minute or two on two cores.
 STEPS = 256
 # Loading plugins and binding a port take less than a second; a cold disk may take long to read libtorch.
@@ -50,8 +51,8 @@ def main():
         sys.exit(code)
     if code != 0:
         sys.exit(f"error: the client ended with code {code}; the server's log is {os.path.relpath(log)}")
-    print(f"\nOpen {os.path.relpath(os.path.join(OUT, 'contact-sheet.png'))}; the single pictures lie beside it.")
-    print(f"Pictures like those that the model learned from: {os.path.relpath(TRAINING)}/")
+    # The client has just said where its contact sheet is.
+    print(f"the model learned from pictures like those in {os.path.relpath(TRAINING)}/")
 
 
 def draw_training_pictures(arguments):
@@ -63,7 +64,7 @@ def draw_training_pictures(arguments):
 def start(arguments, log_file):
     # A session of its own: Ctrl-C must reach the client only, which then says what became of its job.
     return subprocess.Popen(
-        [os.path.join(arguments.binaries, "unitscope-server"), "--models", os.path.join(CHECKOUT, "demo", "models"),
+        [os.path.join(arguments.binaries, "unitscope-server"), "--models", MODELS,
          "--plugins", arguments.plugins, "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE, stderr=log_file, start_new_session=True, universal_newlines=True,
     )  # fmt: skip
@@ -85,7 +86,9 @@ def address_of(server, log):
 def optimize(arguments, address):
     command = [os.path.join(arguments.binaries, "unitscope"), "--server", f"http://{address}"]
     command += ["optimize", "--model", "demo", "--steps", str(STEPS), "--out", os.path.relpath(OUT)]
-    for unit in UNITS:
+    with open(os.path.join(MODELS, "demo", "labels.txt")) as file:
+        classes = [f"logits:{label}" for label in file.read().splitlines()]
+    for unit in classes + CHANNELS:
         command += ["--unit", unit]
     return subprocess.run(command).returncode
 
