@@ -129,3 +129,60 @@ fn check_name(name: &str, top: Option<&str>) -> Result<String, ModelError> {
 fn broken(error: zip::result::ZipError) -> ModelError {
     ModelError::archive(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use zip::write::SimpleFileOptions;
+
+    fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, data) in entries {
+            zip.start_file(*name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+                .unwrap();
+            zip.write_all(data).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn check_refused(entries: &[(&str, &[u8])], word: &str) {
+        let error = Archive::new(packed(entries)).err().unwrap().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+
+    #[test]
+    fn reads_entries_by_their_names_below_the_top() {
+        let mut archive = Archive::new(packed(&[("m/a", b"one"), ("m/b/c", b"two")])).unwrap();
+        assert!(archive.contains("a") && !archive.contains("c"));
+        assert_eq!(archive.names().collect::<Vec<_>>(), ["a", "b/c"]);
+        assert_eq!(archive.read("b/c", 3).unwrap(), b"two");
+        assert!(archive.read("b/c", 2).unwrap_err().to_string().contains("cap is 2"));
+        assert!(archive.read("c", 9).is_err());
+        assert_eq!(archive.digest().len(), 64);
+    }
+
+    #[test]
+    fn refuses_names_that_lead_elsewhere() {
+        check_refused(&[("m/../a", b"")], "plain path");
+        check_refused(&[("/m/a", b"")], "plain path");
+        check_refused(&[("m\\a", b"")], "plain path");
+        check_refused(&[("a", b"")], "outside");
+        check_refused(&[("m/a", b""), ("n/a", b"")], "does not lie");
+        check_refused(&[], "no entries");
+    }
+
+    #[test]
+    fn no_cut_or_changed_byte_makes_it_panic() {
+        let good = packed(&[("m/a", b"one"), ("m/b", b"two")]);
+        for at in 0..good.len() {
+            let mut changed = good.clone();
+            changed[at] ^= 0x55;
+            for bytes in [changed, good[..at].to_vec()] {
+                if let Ok(mut archive) = Archive::new(bytes) {
+                    let _ = archive.read("a", 100);
+                }
+            }
+        }
+    }
+}

@@ -1,14 +1,18 @@
 //! Runs a graph: one step per node, each a prepared call of an operator; knows no file and no layer's name.
 
+mod caps;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use tch::{Device, Kind, Tensor};
 
+use caps::Caps;
+
 use super::error::ModelError;
 use super::graph::{Argument, Graph, Node, Operator, Output, Size, ValueId};
-use super::growth::{self, Known};
-use super::limits::{self, at_most};
+use super::growth::Known;
+use super::limits;
 use super::number::{Number, NumberOperator};
 use super::operators;
 use super::shim::{Step, Value};
@@ -140,7 +144,7 @@ impl Program {
     ) -> Result<Vec<Slot>, ModelError> {
         let shape = input.size();
         let batch = shape.first().copied().unwrap_or(1).max(1).unsigned_abs();
-        let mut caps = (!self.is_checked(&shape)).then(|| Caps { batch, live: 0 });
+        let mut caps = (!self.is_checked(&shape)).then_some(Caps { batch, live: 0 });
         let mut slots = Vec::with_capacity(self.values);
         slots.resize_with(self.values, || Slot::Empty);
         let image = if shape.len() == 4 { channels_last(input)? } else { input.shallow_clone() };
@@ -168,7 +172,12 @@ impl Program {
                 }
             }
             if let Some(caps) = &mut caps {
-                caps.settle(call, &slots, &self.constants);
+                let elements = |id: ValueId| match &slots[id.0] {
+                    Slot::Tensor(tensor) => tensor.numel() as u64,
+                    _ => 0,
+                };
+                let made = call.node.defines().map(|(id, _)| elements(id)).sum();
+                caps.settle(made, call.dropped.iter().map(|&id| elements(id)).sum());
             }
             for id in &call.dropped {
                 slots[id.0] = Slot::Empty;
@@ -315,44 +324,6 @@ impl Program {
         {
             checked.push(shape);
         }
-    }
-}
-
-/// The caps on a run at sizes that were not seen before.
-struct Caps {
-    batch: u64,
-    live: u64,
-}
-
-impl Caps {
-    fn check(
-        &self,
-        growth: operators::Growth,
-        known: &[(&str, Known)],
-        node: &Node,
-    ) -> Result<(), ModelError> {
-        let elements = growth::bound(growth, known);
-        at_most(
-            format!("the number of elements that `{}` would make", node.operator),
-            elements,
-            self.batch.saturating_mul(limits::ELEMENTS_PER_IMAGE),
-        )?;
-        at_most(
-            format!("the number of elements alive at `{}`", node.operator),
-            self.live.saturating_add(elements),
-            self.batch.saturating_mul(limits::LIVE_ELEMENTS_PER_IMAGE),
-        )?;
-        Ok(())
-    }
-
-    /// Counts what the step made and what is dropped after it.
-    fn settle(&mut self, call: &Call, slots: &[Slot], constants: &[Option<Tensor>]) {
-        let elements = |id: ValueId| match &slots[id.0] {
-            Slot::Tensor(tensor) if constants[id.0].is_none() => tensor.numel() as u64,
-            _ => 0,
-        };
-        self.live += call.node.defines().map(|(id, _)| elements(id)).sum::<u64>();
-        self.live = self.live.saturating_sub(call.dropped.iter().map(|&id| elements(id)).sum());
     }
 }
 

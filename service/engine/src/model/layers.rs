@@ -60,8 +60,11 @@ const PRE: &str = ":pre";
 /// A layer with the graph's values behind it.
 #[derive(Debug, Clone)]
 pub struct Layer {
+    /// What people see.
     pub info: LayerInfo,
+    /// Its output.
     pub value: ValueId,
+    /// The value before the activation that makes the output.
     pub pre: Option<ValueId>,
 }
 

@@ -18,6 +18,9 @@ use super::passes::{cut::cut, out_of_place::out_of_place, tap};
 use super::pt2;
 use super::weights::Weights;
 
+/// The shape of every float tensor of a graph, the batch axis included.
+type Shapes = HashMap<ValueId, Vec<u64>>;
+
 /// A network with its weights on the CPU. Shared by `Arc`; every method may be called from any thread.
 pub struct Model {
     name: String,
@@ -29,7 +32,7 @@ pub struct Model {
     layers: Layers,
     infos: Vec<LayerInfo>,
     /// Shapes of all values at the input sizes that were asked for.
-    shapes: Mutex<HashMap<(u32, u32), HashMap<ValueId, Vec<u64>>>>,
+    shapes: Mutex<HashMap<(u32, u32), Shapes>>,
 }
 
 impl Model {
@@ -154,11 +157,7 @@ impl Model {
 }
 
 /// The shape of every float tensor of the graph for an input of this size.
-fn trace(
-    graph: &Graph,
-    weights: &Weights,
-    shape: [u32; 4],
-) -> Result<HashMap<ValueId, Vec<u64>>, ModelError> {
+fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, ModelError> {
     let program = Program::new(graph, weights, Device::Cpu)?;
     let input = Tensor::f_zeros(shape.map(i64::from), (Kind::Float, Device::Cpu))?;
     let traced = tch::no_grad(|| program.trace(&input))?;

@@ -106,9 +106,9 @@ impl NumberOperator {
     /// # Errors
     /// In words: a wrong number of operands, a division by zero, a result beyond 64 bits.
     pub fn apply(self, operands: &[Number]) -> Result<Number, String> {
-        match operands {
-            &[a] => self.unary(a),
-            &[a, b] => self.binary(a, b),
+        match *operands {
+            [a] => self.unary(a),
+            [a, b] => self.binary(a, b),
             _ => None,
         }
         .ok_or_else(|| format!("cannot compute {self} of {operands:?}"))

@@ -2,6 +2,7 @@
 
 mod lower;
 mod schema;
+mod signature;
 mod stored;
 
 use std::collections::HashMap;

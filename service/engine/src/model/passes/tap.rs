@@ -107,3 +107,91 @@ fn activated(node: &Node) -> Option<ValueId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::network;
+
+    /// `path#call=value` and `:pre=value` where there is one, in order; `+` stands for the node that the pass adds.
+    fn check(text: &str, expected: &[&str]) {
+        let mut network = network(text);
+        let values = network.graph.values.len();
+        let found = sites(&mut network.graph);
+        network.graph.validate().unwrap();
+        let name = |id: ValueId| {
+            if id.0 < values { network.graph.values[id.0].name.clone() } else { "+".to_owned() }
+        };
+        let found: Vec<_> = found
+            .iter()
+            .map(|site| {
+                let pre = site.pre.map(|id| format!(":pre={}", name(id))).unwrap_or_default();
+                format!("{}#{}={}{pre}", site.path, site.call, name(site.value))
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_layer_is_what_leaves_its_nodes() {
+        // The block's last direct node is the addition; its output is made by its last ReLU.
+        check(
+            "a = conv2d(x, w) @ block block.conv
+             b = relu(a) @ block block.relu1
+             c = add.Tensor(b, x) @ block
+             d = relu(c) @ block block.relu2
+             e = neg(d)",
+            &["block.conv#0=a", "block.relu1#0=b:pre=a", "block.relu2#0=d:pre=c", "block#0=d:pre=c", "#0=e"],
+        );
+    }
+
+    #[test]
+    fn what_is_read_inside_only_does_not_leave() {
+        check(
+            "a = conv2d(x, w) @ block
+             b = relu(a) @ block
+             n = size(b)
+             c = mul.Tensor(b, a) @ block
+             d = reshape(c, n)",
+            &["block#0=c", "#0=d"],
+        );
+    }
+
+    #[test]
+    fn each_call_of_a_module_is_a_layer() {
+        check(
+            "a = conv2d(x, w) @ f f.conv
+             b = relu(a) @ f f.relu
+             c = conv2d(b, w) @ f#1 f.conv#1
+             d = relu(c) @ f#1 f.relu#1",
+            &[
+                "f.conv#0=a",
+                "f.relu#0=b:pre=a",
+                "f#0=b:pre=a",
+                "f.conv#1=c",
+                "f.relu#1=d:pre=c",
+                "f#1=d:pre=c",
+                "#0=d:pre=c",
+            ],
+        );
+    }
+
+    #[test]
+    fn concatenated_activations_have_a_concatenated_pre() {
+        check(
+            "a = conv2d(x, w1) @ block
+             b = relu(a) @ block
+             c = conv2d(x, w2) @ block
+             d = relu(c) @ block
+             e = cat([b d], 1) @ block
+             f = neg(e)",
+            &["block#0=e:pre=+", "#0=f"],
+        );
+        check("a = relu(x)\n b = neg(x)\n c = cat([a b], 1) @ joined", &["joined#0=c", "#0=c"]);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_still_a_layer() {
+        check("a = conv2d(x, w) @ dead\n b = neg(x) @ live", &["dead#0=a", "live#0=b", "#0=b"]);
+    }
+}

@@ -157,9 +157,7 @@ pub enum InputSpec {
         arg: Named,
         tensor_constant_name: String,
     },
-    ConstantInput {
-        name: String,
-    },
+    ConstantInput {},
     #[serde(untagged)]
     Other(HashMap<String, serde::de::IgnoredAny>),
 }
