@@ -65,7 +65,8 @@ impl Setup {
         let mut command = Command::new(built().server());
         command.arg("--models").arg(link("models", &self.models));
         command.arg("--plugins").arg(link("plugins", &self.plugins));
-        command.args(["--listen", "127.0.0.1:0", "--device", "cpu"]).args(&self.flags);
+        // Tests run beside each other: servers of several threads each would wait for one another's at every operator.
+        command.args(["--listen", "127.0.0.1:0", "--device", "cpu", "--threads", "1"]).args(&self.flags);
         // A developer's own settings are none of the tests' business.
         let own = std::env::vars_os().map(|(name, _)| name);
         own.filter(|name| name.to_string_lossy().starts_with("UNITSCOPE_")).for_each(|name| {
