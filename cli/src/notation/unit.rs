@@ -86,7 +86,7 @@ fn channels(cursor: &Cursor, text: &str) -> Result<Channels, NotationError> {
         .split_once('-')
         .and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));
     match range {
-        None if text.starts_with(|c: char| c == '-' || c == '+') => {
+        None if text.starts_with(['-', '+']) => {
             Err(cursor.error_at(cursor.place(), format!("channel `{text}` is not a number from 0")))
         }
         None => Ok(Channels::Class(text.to_string())),

@@ -1,5 +1,7 @@
 //! The program `unitscope` against a server that answers from a script: what it sends, writes, prints, and ends with.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests, which clippy.toml allows only inside test functions.
+
 mod commands;
 mod fake;
 mod optimize;
