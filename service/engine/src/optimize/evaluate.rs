@@ -172,7 +172,7 @@ impl Evaluator {
             }
             let info = self.step_info(step, place, cancelled);
             let term = &mut self.plan.terms[place];
-            let found = loss::evaluate(term, &info, &mut self.readings[group], climb);
+            let found = loss::evaluate(term, &info, &self.readings[group], climb);
             for part in found.map_err(|error| run_error(step, error))? {
                 for (image, value) in part.images.iter().zip(part.values) {
                     let slot =
@@ -195,7 +195,7 @@ impl Evaluator {
     ) -> Result<(), RunError> {
         let torch = |error| RunError::Torch { step, error };
         let passes = &self.plan.groups[group].passes;
-        for ((pass, forward), reading) in passes.iter().zip(forwards).zip(&mut self.readings[group]) {
+        for ((pass, forward), reading) in passes.iter().zip(forwards).zip(&self.readings[group]) {
             let device = forward.clean.device();
             let mut through = forward.clean.f_zeros_like().map_err(torch)?;
             if !pass.layers.is_empty() {

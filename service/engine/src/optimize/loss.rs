@@ -83,7 +83,7 @@ impl BoundTerm {
         let rows = index(&self.images, gradient.device())?;
         let picked = images.f_index_select(0, &rows)?.f_to(Device::Cpu)?.f_contiguous()?;
         let own = Buffer::like(&picked, &IMAGE_AXES)?;
-        let _ = own.tensor().shallow_clone().f_copy_(&gradient.f_index_select(0, &rows)?)?;
+        own.tensor().shallow_clone().f_copy_(&gradient.f_index_select(0, &rows)?)?;
         let (image, edited) = (buffer::view(&picked, &IMAGE_AXES)?, buffer::view(own.tensor(), &IMAGE_AXES)?);
         self.instance.apply(step, &image, &edited)?;
         if !own.intact() {

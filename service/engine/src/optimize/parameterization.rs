@@ -104,7 +104,7 @@ mod tests {
         for (side, expected) in [(64, 0.0180), (128, 0.0195), (224, 0.0206)] {
             let canvas = Canvas::start(&spec(FOURIER, side, side, 8), 3, Device::Cpu).unwrap();
             let images = canvas.images().unwrap();
-            let logits = (&images / (1.0 - &images)).log();
+            let logits = images.logit(None::<f64>);
             let deviation = logits.std(false).double_value(&[]);
             assert!((deviation / expected - 1.0).abs() < 0.1, "{side}: {deviation} against {expected}");
         }
