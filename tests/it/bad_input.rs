@@ -80,8 +80,8 @@ async fn parameters_that_break_their_schema() {
         (json!({"layer": "conv1", "channel": -1}), "channel", &["-1"]),
         (json!({"layer": "conv1", "channel": 1e18}), "channel", &["1000000000000000000"]),
         (json!({"layer": "conv1", "channel": 1.5}), "channel", &["1.5"]),
-        (json!({"layer": "conv1", "channel": "one"}), "channel", &["number"]),
-        (json!({"layer": "conv1", "channel": true}), "channel", &["number"]),
+        (json!({"layer": "conv1", "channel": "one"}), "channel", &["one", "integer"]),
+        (json!({"layer": "conv1", "channel": true}), "channel", &["integer"]),
         (json!({"layer": "conv1", "channel": null}), "channel", &[]),
         (json!({"layer": "conv1", "channel": {"of": 1}}), "channel", &[]),
         (json!({"layer": "conv1", "channel": [1]}), "channel", &[]),
@@ -98,7 +98,7 @@ async fn parameters_that_break_their_schema() {
         (json!({"layer": "conv1", "channel": 1, "row": 16}), "row"),
         (json!({"layer": "conv1", "channel": 1, "column": 1_000_000}), "column"),
         (json!({"layer": "fc", "channel": 4}), "channel"),
-        (json!({"layer": "fc", "channel": 0, "row": 0}), "row"),
+        (json!({"layer": "fc", "channel": 0, "row": 1}), "row"),
     ] {
         let field = format!("spec.terms[0].params.{name}");
         check(client, &[&field], &[], |spec| spec.terms = vec![term("unit", params)]).await;
@@ -123,7 +123,7 @@ async fn numbers_out_of_range() {
     check(client, &["spec.size.height"], &["2048"], size(2049, 16)).await;
     check(client, &["spec.size.height", "spec.size.width"], &["4294967295"], size(u32::MAX, u32::MAX)).await;
     // `twice` can be no smaller than the export allows.
-    check(client, &["spec.size.height"], &["7", "8"], size(7, 16)).await;
+    check(client, &["spec.size"], &["7", "8", "export"], size(7, 16)).await;
     check(client, &["spec.steps"], &["0"], |spec| spec.steps = Some(0)).await;
     check(client, &["spec.steps"], &["4294967295", "100000"], |spec| spec.steps = Some(u32::MAX)).await;
     check(client, &["spec.images"], &["0"], |spec| spec.images = Some(0)).await;
@@ -170,7 +170,7 @@ async fn terms_that_do_not_make_sense_together() {
     check(client, &["spec.terms"], &["257", "256"], crowd).await;
     let several = |spec: &mut OptimizeSpec| {
         spec.terms.push(term("chanel", json!({})));
-        spec.terms.push(term("channel", json!({"layer": "conv1", "channel": 99})));
+        spec.terms.push(term("channel", json!({"layer": "conv1", "channel": "one"})));
     };
     check(client, &["spec.terms[1].id", "spec.terms[2].params.channel"], &["chanel"], several).await;
     check(client, &["spec.labels"], &["2", "1"], |spec| spec.labels = vec!["a".into(), "b".into()]).await;
@@ -222,9 +222,7 @@ async fn models_and_terms_that_are_not_there_name_the_nearest() {
     let status = client.submit(OptimizeSpec { model: "twize".into(), ..good() }).await.unwrap_err();
     check_missing(&status, "twice");
     let get = |name: &str| GetModelRequest { name: name.to_owned() };
-    for (name, near) in
-        [("twize", "twice"), ("", ""), ("../models/twice", ""), ("twice/../twice", ""), ("..", "")]
-    {
+    for (name, near) in [("twize", "twice"), ("../models/twice", ""), ("twice/../twice", ""), ("..", "")] {
         check_missing(&client.models.clone().get_model(get(name)).await.unwrap_err(), near);
     }
     let request = GetTermRequest { id: "diversty".into() };
@@ -247,7 +245,7 @@ async fn requests_that_are_empty_or_too_large() {
         let mut visualization = client.visualization.clone();
         async move { visualization.optimize(request).await.unwrap_err() }
     };
-    check_violations(&optimize(OptimizeRequest::default()).await, &["spec"], &[]);
+    check_violations(&optimize(OptimizeRequest::default()).await, &["spec.model"], &["required"]);
     let status =
         optimize(OptimizeRequest { spec: Some(OptimizeSpec::default()), request_id: String::new() }).await;
     assert!(matches!(status.code(), Code::InvalidArgument | Code::NotFound), "{status:?}");
@@ -260,7 +258,7 @@ async fn requests_that_are_empty_or_too_large() {
     let status = client.submit(OptimizeSpec { labels: vec![huge], ..good() }).await.unwrap_err();
     assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
     let mut deep = json!(1);
-    for _ in 0..60 {
+    for _ in 0..20 {
         deep = json!([deep]);
     }
     let nested =

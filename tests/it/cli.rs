@@ -56,7 +56,7 @@ fn optimize_writes_pictures_tensors_and_sidecars() {
         "--unit",
         "conv1:1",
         "--unit",
-        "block#1:2@3,4",
+        "mix:2@3,4",
         "--snapshots",
         "2,4",
         "--tensors",
@@ -131,7 +131,7 @@ fn answers_are_json_where_asked_for() {
     let spec = json(&server, at, &optimize(&["--unit", "conv1:1", "--dry-run"]));
     assert_eq!((&spec["model"], &spec["steps"]), (&"twice".into(), &6.into()));
     json(&server, at, &["jobs", "delete", job]);
-    check(&server, at, &["jobs", "show", job], 3, &["no job"]);
+    check(&server, at, &["jobs", "show", job], 3, &["no such job"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn people_get_tables() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, words) in [
         (&["models", "list"][..], &["demo", "twice", "64×64 RGB"][..]),
-        (&["models", "show", "demo"], &["block3", "Residual", "72×16×16", ":pre"]),
+        (&["models", "show", "demo"], &["block3", "Residual", "64×16×16", ":pre"]),
         (&["terms", "list"], &["channel", "total_variation", "normalize_gradient"]),
         (&["terms", "show", "unit"], &["layer", "channel", "row"]),
         (&["jobs", "list"], &["no jobs"]),
@@ -170,7 +170,7 @@ fn exit_codes_say_what_went_wrong() {
         &["total_variation"],
     );
     check(&server, at, &["models", "show", "twise"], 3, &["twice"]);
-    check(&server, at, &["jobs", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], 3, &["no job"]);
+    check(&server, at, &["jobs", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], 3, &["no such job"]);
     let dead = ["optimize", "--model", "dead", "--unit", "relu1:2", "--steps", "20"];
     check(&server, at, &dead, 5, &["dead", ":pre"]);
     std::fs::write(at.join("taken"), "a file").unwrap();
@@ -189,7 +189,7 @@ fn a_detached_job_is_cancelled_and_its_picture_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let arguments = ["optimize", "--model", "twice", "--unit", "conv1:1", "--steps", "90000", "--detach"];
-    let job = check(&server, at, &arguments, 0, &["unitscope watch"]).trim().to_owned();
+    let job = check(&server, at, &arguments, 0, &["watch"]).trim().to_owned();
     assert!(job.starts_with("jobs/"), "{job}");
     check(&server, at, &["jobs", "cancel", &job], 0, &[]);
     let said = check(&server, at, &["watch", &job, "--out", "stopped"], 1, &["cancelled"]);

@@ -3,7 +3,7 @@
 use crate::support::{Server, spec, term};
 use serde_json::json;
 use unitscope_proto::v1::optimized_image::Outcome;
-use unitscope_proto::v1::{OptimizeSpec, Term};
+use unitscope_proto::v1::{OptimizeSpec, Parameterization, Term, parameterization};
 
 /// Channel 2 of `relu1` of the model `dead` is never above zero: its bias is −10⁶.
 fn dead_and_alive(steps: u32) -> OptimizeSpec {
@@ -11,7 +11,15 @@ fn dead_and_alive(steps: u32) -> OptimizeSpec {
         images: vec![image],
         ..term("channel", json!({"layer": "relu1", "channel": channel}))
     };
-    OptimizeSpec { images: Some(2), steps: Some(steps), ..spec("dead", [on(2, 0), on(1, 1)]) }
+    // Around mid grey all six channels are off; a start of wild colours wakes five of them.
+    let kind = parameterization::Kind::Pixel(parameterization::Pixel { standard_deviation: Some(2.0) });
+    let parameterization = Some(Parameterization { kind: Some(kind), decorrelate_colors: None });
+    OptimizeSpec {
+        images: Some(2),
+        steps: Some(steps),
+        parameterization,
+        ..spec("dead", [on(2, 0), on(4, 1)])
+    }
 }
 
 #[tokio::test]

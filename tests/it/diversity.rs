@@ -16,7 +16,7 @@ const PICTURES: u32 = 4;
 /// Four pictures of one unit, pushed apart with this weight.
 async fn pictures(client: &Client, weight: f64) -> Vec<Vec<u8>> {
     let terms = [
-        term("channel", json!({"layer": "block4", "channel": 10})),
+        term("channel", json!({"layer": "block4", "channel": 9})),
         Term { weight: Some(weight), ..term("diversity", json!({"layer": "block3"})) },
     ];
     let made =

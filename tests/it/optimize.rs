@@ -35,10 +35,10 @@ async fn every_objective_climbs() {
     let server = Server::start();
     let client = server.client().await;
     for (id, params) in [
-        ("unit", json!({"layer": "conv2", "channel": 3})),
-        ("unit", json!({"layer": "block3", "channel": 10, "row": 2, "column": 13})),
+        ("unit", json!({"layer": "conv2", "channel": 4})),
+        ("unit", json!({"layer": "block3", "channel": 3, "row": 2, "column": 13})),
         ("unit", json!({"layer": "logits", "channel": 5})),
-        ("channel", json!({"layer": "conv1", "channel": 2})),
+        ("channel", json!({"layer": "conv1", "channel": 3})),
         ("channel", json!({"layer": "block4.second", "channel": 7})),
         ("channel", json!({"layer": "block5:pre", "channel": 40})),
         ("layer", json!({"layer": "block3"})),
@@ -47,7 +47,7 @@ async fn every_objective_climbs() {
         ("negative", json!({"layer": "logits", "channel": 5})),
     ] {
         let image = client.make(demo([term(id, params.clone())])).await.remove(0);
-        assert_eq!((image.outcome(), image.steps), (Outcome::Completed, STEPS));
+        assert_eq!((image.outcome(), image.steps), (Outcome::Completed, STEPS), "{id} {params}");
         let gain = image.score - image.start_score;
         assert!(
             gain > 0.05 * image.start_score.abs(),
@@ -64,10 +64,10 @@ async fn negative_goes_down_also_where_the_unit_is_off() {
     let server = Server::start();
     let client = server.client().await;
     // The value before the activation, which `negative` reads unless told otherwise, goes on falling below zero.
-    let before = json!({"layer": "block4:pre", "channel": 7});
+    let before = json!({"layer": "conv2:pre", "channel": 4});
     for (params, watched) in [
-        (json!({"layer": "block4", "channel": 7}), before.clone()),
-        (json!({"layer": "block4", "channel": 7, "pre": false}), json!({"layer": "block4", "channel": 7})),
+        (json!({"layer": "conv2", "channel": 4}), before.clone()),
+        (json!({"layer": "conv2", "channel": 4, "pre": false}), json!({"layer": "conv2", "channel": 4})),
     ] {
         let terms = [term("negative", params.clone()), measured("channel", watched)];
         let job = client.run(demo(terms)).await;

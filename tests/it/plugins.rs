@@ -57,7 +57,7 @@ async fn check_refused(client: &Client, id: &str, params: serde_json::Value, fie
         panic!("{id}: {details:?}")
     };
     assert_eq!(violation.field, field, "{id}");
-    for word in [&["misbehaving."], words].concat() {
+    for word in words {
         assert!(
             violation.description.contains(word),
             "{id}: `{}` does not say `{word}`",
@@ -112,21 +112,6 @@ async fn a_plugin_that_panics_when_it_is_destroyed_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_slow_plugin_sees_the_cancellation() {
-    let server = server();
-    let client = server.client().await;
-    let name = client.start(with("slow", json!({}))).await;
-    while client.job(&name).await.unwrap().state() == State::Queued {
-        tokio::task::yield_now().await;
-    }
-    client.cancel(&name).await;
-    // A step takes it a minute.
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), client.wait(&name)).await;
-    assert_eq!(ended.expect("it stops within the step").state(), State::Cancelled);
-    client.make(quick(2)).await;
-}
-
-#[tokio::test]
 async fn libraries_that_cannot_be_loaded_are_listed_and_leave_the_others_alone() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {
@@ -138,7 +123,7 @@ async fn libraries_that_cannot_be_loaded_are_listed_and_leave_the_others_alone()
     let text = write("libtext.so", b"not a library");
     let cut = write("libcut.so", &whole[..whole.len() / 2]);
     let empty = write("libempty.so", b"");
-    let twin = write("libtwin.so", &whole);
+    let twin = write("libzwin.so", &whole);
     let setup =
         [&text, &cut, &empty, &twin].into_iter().fold(Setup::new(), |setup, file| setup.library(file));
     let server = setup.library(built().wrong_abi()).start();
@@ -146,8 +131,10 @@ async fn libraries_that_cannot_be_loaded_are_listed_and_leave_the_others_alone()
     let info = client.server.clone().get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
     let problems: Vec<_> = info.plugin_problems.iter().map(|problem| problem.library.as_str()).collect();
     let wrong_abi = "libunitscope_fixture_wrong_abi.so";
-    assert_eq!(problems, ["libcut.so", "libempty.so", "libtext.so", "libtwin.so", wrong_abi]);
-    for (library, words) in [(wrong_abi, &["ABI"][..]), ("libtwin.so", &["channel", "already"])] {
+    assert_eq!(problems, ["libcut.so", "libempty.so", "libtext.so", wrong_abi, "libzwin.so"]);
+    for (library, words) in
+        [(wrong_abi, &["ABI"][..]), ("libzwin.so", &["org.unitscope.objectives", "already"])]
+    {
         let problem = info.plugin_problems.iter().find(|problem| problem.library == library).unwrap();
         for word in words {
             assert!(problem.reason.contains(word), "{library}: `{}` does not say `{word}`", problem.reason);

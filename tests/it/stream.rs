@@ -124,7 +124,7 @@ async fn a_stream_resumes_after_what_the_client_has() {
         (&name, u64::MAX, Code::OutOfRange),
         ("jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", 0, Code::NotFound),
         ("models/demo", 0, Code::NotFound),
-        ("", 0, Code::NotFound),
+        ("", 0, Code::InvalidArgument),
     ] {
         let status = refused(client.follow(name, after).await);
         assert_eq!(status.code(), code, "`{name}` after {after}: {status:?}");

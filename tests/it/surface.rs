@@ -23,7 +23,7 @@ async fn channel(server: &Server) -> Channel {
 
 #[tokio::test]
 async fn the_server_says_what_it_is_and_allows() {
-    let server = Setup::new().flag("--threads", 1).flag("--queued-jobs", 3).flag("--kept-jobs", 5).start();
+    let server = Setup::new().flag("--queued-jobs", 3).flag("--kept-jobs", 5).start();
     let client = server.client().await;
     let info = client.server.clone().get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
     assert_eq!(

@@ -20,7 +20,8 @@ async function main(address) {
   const { v1 } = (await reflect(address, credentials)).unitscope;
   const service = new v1.VisualizationService(address, credentials);
   const jobs = new v1.JobService(address, credentials);
-  const params = { fields: { layer: { stringValue: 'conv1' }, channel: { numberValue: 1 } } };
+  // Loaded from descriptors, a map is a list of entries.
+  const params = { fields: [{ key: 'layer', value: { stringValue: 'conv1' } }, { key: 'channel', value: { numberValue: 1 } }] };
   const spec = { model: 'twice', steps: STEPS, seed: 1, terms: [{ id: 'channel', params }] };
   const { name } = await call(service, 'Optimize', { spec });
 
@@ -106,7 +107,7 @@ const REFLECTION = {
     ListServiceResponse: { fields: { service: { rule: 'repeated', type: 'ServiceResponse', id: 1 } } },
     ServiceResponse: { fields: { name: { type: 'string', id: 1 } } },
     ErrorResponse: { fields: { errorCode: { type: 'int32', id: 1 }, errorMessage: { type: 'string', id: 2 } } },
-  } } } } } } } },
+  } } } } } } },
 };
 
 // Fetches the files of all services of `unitscope`, and what they import.
