@@ -332,7 +332,9 @@ fn work(node: &Node, constants: &[Option<Tensor>], device: Device) -> Result<Wor
         Operator::Number(operator) => return Ok(Work::Number(*operator)),
         Operator::Aten { name, overload } => (name, overload),
     };
-    let allowed = operators::allowed(name, overload).ok_or_else(|| ModelError::Operator {
+    // A graph that has not been through the out-of-place pass runs too; only its taps cannot be trusted.
+    let plain = operators::plain_form(name).unwrap_or(name);
+    let allowed = operators::allowed(plain, overload).ok_or_else(|| ModelError::Operator {
         operator: node.operator.to_string(),
         module: node.module().to_owned(),
     })?;

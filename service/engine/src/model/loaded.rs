@@ -167,3 +167,6 @@ fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, Mo
         .map(|(id, (shape, _))| (id, shape.into_iter().map(i64::unsigned_abs).collect()))
         .collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ impl Drop for Step {
 /// of the outputs is consumed.
 ///
 /// # Errors
-/// [`ModelError::Torch`]: a number of gradients that is not that of the outputs, another shape, or outputs that no input leads to.
+/// [`ModelError::Torch`]: a number of gradients that is not that of the outputs, or another shape.
 pub fn gradients(
     outputs: &[Tensor],
     inputs: &[Tensor],
@@ -120,10 +120,18 @@ pub fn gradients(
             output_gradients.len()
         )));
     }
-    let pointers = |tensors: &[Tensor]| {
-        tensors.iter().map(|tensor| tensor.as_ptr().cast()).collect::<Vec<*const c_void>>()
-    };
-    let (from, with, to) = (pointers(outputs), pointers(output_gradients), pointers(inputs));
+    let pointer = |tensor: &Tensor| tensor.as_ptr().cast::<c_void>();
+    let to: Vec<*const c_void> = inputs.iter().map(pointer).collect();
+    // An output that does not depend on any input has no tape; libtorch would refuse all for its sake.
+    let (from, with): (Vec<*const c_void>, Vec<*const c_void>) = outputs
+        .iter()
+        .zip(output_gradients)
+        .filter(|(output, _)| output.requires_grad())
+        .map(|(output, gradient)| (pointer(output), pointer(gradient)))
+        .unzip();
+    if from.is_empty() {
+        return Ok(inputs.iter().map(|_| None).collect());
+    }
     let mut results = vec![ptr::null_mut(); inputs.len()];
     // SAFETY: all pointers are to live tensors, as many as the counts say; `results` has room for one per input.
     let error = unsafe {

@@ -4,6 +4,9 @@
 //! overload (`add.Tensor`). After `@` stand the paths of the modules around the node, outermost first, `path#1` for a second call.
 //! Integers are literals; several outputs are joined by `,`; a list of outputs is written `[a,b]`.
 
+#[cfg(feature = "torch")]
+pub mod npz;
+
 use std::collections::HashMap;
 
 use super::graph::{Argument, Graph, ModuleCall, Node, Operator, Output, Size, Value, ValueId, ValueKind};
