@@ -127,3 +127,28 @@ pub enum RunError {
         what: String,
     },
 }
+
+#[cfg(test)]
+mod testing {
+    //! A plain spec, for tests of the parts.
+
+    use crate::spec::{OptimizeSpec, Optimizer, Parameterization};
+
+    /// One picture from pixels, without terms and transforms.
+    pub fn spec(height: u32, width: u32) -> OptimizeSpec {
+        OptimizeSpec {
+            images: 1,
+            terms: vec![],
+            steps: 1,
+            seed: 5,
+            height,
+            width,
+            parameterization: Parameterization::Pixel { standard_deviation: 0.01 },
+            decorrelate_colors: false,
+            transforms: vec![],
+            optimizer: Optimizer::DEFAULT,
+            snapshot_steps: vec![],
+            images_per_pass: 8,
+        }
+    }
+}

@@ -75,23 +75,10 @@ fn noise(shape: &[i64]) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Optimizer, Parameterization};
+    use crate::spec::Parameterization;
 
     fn spec(parameterization: Parameterization, height: u32, width: u32, images: u32) -> OptimizeSpec {
-        OptimizeSpec {
-            images,
-            terms: vec![],
-            steps: 1,
-            seed: 5,
-            height,
-            width,
-            parameterization,
-            decorrelate_colors: false,
-            transforms: vec![],
-            optimizer: Optimizer::DEFAULT,
-            snapshot_steps: vec![],
-            images_per_pass: 8,
-        }
+        OptimizeSpec { parameterization, images, ..crate::optimize::testing::spec(height, width) }
     }
 
     const FOURIER: Parameterization =

@@ -61,7 +61,8 @@ pub fn prepare(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let groups = groups(spec, &terms);
+    let read = (0..spec.images).map(|image| layers_of(image, &terms)).collect();
+    let groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
     Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups })
 }
 
@@ -222,19 +223,17 @@ fn shape_view(images: usize, shape: &[i64], axes: &[plugin::Axis]) -> Result<Vie
     View::shape_only(DType::F32, &[&[images as i64], shape].concat(), axes)
 }
 
-/// Decides which pictures share a pass: those that read the same layers, in order, at most `images_per_pass` together. Where a
-/// term couples pictures, all passes are one group, so that the term sees them all.
-fn groups(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Vec<Group> {
+/// Decides which pictures share a pass: those that read the same layers, in order, at most `per_pass` together. `layers` holds what
+/// each picture reads. Where a term `couples` pictures, all passes are one group, so that the term sees them all.
+fn groups(layers: Vec<Vec<usize>>, per_pass: usize, couples: bool) -> Vec<Group> {
     let mut passes: Vec<Pass> = Vec::new();
-    for image in 0..spec.images {
-        let layers = layers_of(image, terms);
-        let open = passes.iter_mut().rev().find(|pass| pass.layers == layers);
-        match open {
-            Some(pass) if pass.images.len() < spec.images_per_pass as usize => pass.images.push(image),
+    for (image, layers) in (0..).zip(layers) {
+        match passes.iter_mut().rev().find(|pass| pass.layers == layers) {
+            Some(pass) if pass.images.len() < per_pass => pass.images.push(image),
             _ => passes.push(Pass { images: vec![image], layers }),
         }
     }
-    if terms.iter().any(BoundTerm::couples) {
+    if couples {
         vec![Group { passes }]
     } else {
         passes.into_iter().map(|pass| Group { passes: vec![pass] }).collect()
@@ -255,4 +254,31 @@ fn layers_of(image: u32, terms: &[BoundTerm]) -> Vec<usize> {
     layers.sort_unstable();
     layers.dedup();
     layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes as the images in them; groups in brackets of their own.
+    fn check(layers: &[&[usize]], per_pass: usize, couples: bool, expected: &[&[&[u32]]]) {
+        let layers = layers.iter().map(|layers| layers.to_vec()).collect();
+        let found: Vec<Vec<Vec<u32>>> = groups(layers, per_pass, couples)
+            .into_iter()
+            .map(|group| group.passes.into_iter().map(|pass| pass.images).collect())
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn pictures_of_the_same_layers_share_passes() {
+        check(&[&[0], &[0], &[0]], 8, false, &[&[&[0, 1, 2]]]);
+        check(&[&[0], &[0], &[0]], 2, false, &[&[&[0, 1]], &[&[2]]]);
+        check(&[&[0], &[1], &[0], &[0, 1]], 8, false, &[&[&[0, 2]], &[&[1]], &[&[3]]]);
+    }
+
+    #[test]
+    fn coupled_pictures_are_one_group_of_several_passes() {
+        check(&[&[0], &[0], &[0]], 2, true, &[&[&[0, 1], &[2]]]);
+    }
 }
