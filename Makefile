@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -44,3 +44,11 @@ lint: libtorch ## Check the format, and clippy without a warning
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p unitscope-engine --no-default-features --all-targets -- -D warnings
+
+gallery: libtorch plugins ## Make the sheets of docs/gallery.md, of the demo model and of ../shared/data/models
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) scripts/gallery.py
+
+bench: libtorch ## Time the engine's step against PyTorch's (needs torch 2.11 in $(PYTHON), and ../shared/data/models)
+	$(CARGO) build --release -p unitscope-engine --example step_time
+	$(PYTHON) tests/bench/step.py
