@@ -1,5 +1,6 @@
 //! The demo model and the tiny exports against PyTorch's stored outputs, activations of every layer and image gradients; hostile files against themselves.
 #![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used, reason = "a test says where it failed")]
 
 #[path = "../src/model/testing/npz.rs"]
 mod npz;

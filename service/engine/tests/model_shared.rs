@@ -1,5 +1,6 @@
 //! The shared networks against PyTorch's stored outputs and activations. They are measuring data: where they are absent, the tests say so and pass.
 #![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used, reason = "a test says where it failed")]
 
 #[path = "../src/model/testing/npz.rs"]
 mod npz;
