@@ -41,7 +41,7 @@ async fn every_objective_climbs() {
         ("channel", json!({"layer": "conv1", "channel": 3})),
         ("channel", json!({"layer": "block4.second", "channel": 7})),
         ("channel", json!({"layer": "block5:pre", "channel": 40})),
-        ("layer", json!({"layer": "block3"})),
+        ("layer", json!({"layer": "conv2"})),
         ("layer", json!({"layer": "logits"})),
         ("negative", json!({"layer": "conv2", "channel": 3})),
         ("negative", json!({"layer": "logits", "channel": 5})),

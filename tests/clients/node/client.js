@@ -20,8 +20,8 @@ async function main(address) {
   const { v1 } = (await reflect(address, credentials)).unitscope;
   const service = new v1.VisualizationService(address, credentials);
   const jobs = new v1.JobService(address, credentials);
-  // Loaded from descriptors, a map is a list of entries.
-  const params = { fields: [{ key: 'layer', value: { stringValue: 'conv1' } }, { key: 'channel', value: { numberValue: 1 } }] };
+  // Loaded from descriptors, a map is a list of entries, and names are those of the proto.
+  const params = { fields: [{ key: 'layer', value: { string_value: 'conv1' } }, { key: 'channel', value: { number_value: 1 } }] };
   const spec = { model: 'twice', steps: STEPS, seed: 1, terms: [{ id: 'channel', params }] };
   const { name } = await call(service, 'Optimize', { spec });
 
@@ -33,13 +33,13 @@ async function main(address) {
   streams.resumed = await follow(service, name, LATE_STEP);
 
   const job = await call(jobs, 'GetJob', { name });
-  const image = job.optimizeResult.images[0];
+  const image = job.optimize_result.images[0];
   console.log(JSON.stringify({
     state: job.state,
-    steps: job.stepsDone,
+    steps: job.steps_done,
     score: image.score,
-    startScore: image.startScore,
-    png: image.png.inlineData.toString('base64'),
+    startScore: image.start_score,
+    png: image.png.inline_data.toString('base64'),
     streams,
   }));
   service.close();
@@ -54,7 +54,7 @@ function call(client, method, request) {
 }
 
 function open(service, name, afterSequence) {
-  return service.StreamProgress({ name, afterSequence }, { deadline: Date.now() + DEADLINE_MS });
+  return service.StreamProgress({ name, after_sequence: afterSequence }, { deadline: Date.now() + DEADLINE_MS });
 }
 
 // Each event as [sequence, kind, step].
