@@ -48,7 +48,11 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
         None => Ok(Device::Cpu),
         Some(number) if (number as i64) < gpus => Ok(Device::Cuda(number)),
         Some(_) => {
-            let reason = if installed { format!("there are {gpus} GPUs") } else { "libtorch has no CUDA half".to_owned() };
+            let reason = if installed {
+                format!("there are {gpus} GPUs")
+            } else {
+                "libtorch has no CUDA half".to_owned()
+            };
             Err(DeviceError::Absent { name: name.to_owned(), reason })
         }
     }
