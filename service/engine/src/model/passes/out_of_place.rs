@@ -135,12 +135,9 @@ impl Rewriting {
     /// After a write to a view, what its base holds; and every other view of the same memory is stale.
     fn write_to_bases(&mut self, written: ValueId, modules: &Arc<[ModuleCall]>) -> Result<(), ModelError> {
         self.mark_views_stale(written);
-        let Some(View { base, node, sharing }) = self.view.get(&written).cloned() else { return Ok(()) };
+        let Some(View { base, node, .. }) = self.view.get(&written).cloned() else { return Ok(()) };
         if !self.family_is_read_later(base, written) {
             return Ok(());
-        }
-        if sharing == Sharing::Maybe {
-            return Err(unclear(&node));
         }
         let old = self.read(base, modules)?;
         let scatter = scatter(&node, old, self.current[&written])?;
@@ -261,7 +258,7 @@ impl Rewriting {
 /// An operator's name and its arguments.
 type Called = (&'static str, Vec<(String, Argument)>);
 
-/// The base of a view, put together of its old values and the view's new ones.
+/// The base of a view, put together of its old values and the view's new ones. Results that share memory only sometimes are refused.
 fn scatter(view: &Node, base: ValueId, new: ValueId) -> Result<Called, ModelError> {
     let Operator::Aten { name, .. } = &view.operator else { return Err(unclear(view)) };
     let tensor = |name: &str, id| (name.to_owned(), Argument::Tensor(id));

@@ -158,6 +158,11 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_comes_before_what_is_computed_last() {
+        check("a = neg(x) @ m\n b = abs(a) @ m\n c = exp(a)", &["m#0=a", "#0=c"]);
+    }
+
+    #[test]
     fn each_call_of_a_module_is_a_layer() {
         check(
             "a = conv2d(x, w) @ f f.conv
