@@ -21,9 +21,9 @@ SHEETS = {
     " --unit inception_4a:pre:11 --unit inception_4b:77 --unit inception_4c:447 --unit inception_4d:pre:139"
     " --unit inception_4e:55 --unit inception_4e:pre:3 --unit inception_5a:pre:9 --unit inception_5b:pre:2",
     "mobilenet": "--model mobilenet_v1_025_imagenet --steps 256"
-    " --unit blocks.1:pre:0-3 --unit blocks.6:pre:0-3 --unit blocks.12:pre:0-3",
+    " --unit blocks.3:pre:3-4 --unit blocks.3:pre:7-8 --unit blocks.6:pre:0-3 --unit blocks.12:pre:0-3",
     "resnet56": "--model resnet56_cifar10 --steps 256"
-    " --unit layer1.4:pre:0-3 --unit layer2.4:pre:0-3 --unit layer3.4:pre:0-3",
+    " --unit layer1.8:pre:8-11 --unit layer2.4:pre:0-3 --unit layer3.4:pre:0-3",
     "demo": "--model demo --steps 256 --unit block3:pre:0-3 --unit block4:pre:0-3 --unit block5:pre:0-3 --unit logits:all",
 }
 
