@@ -23,6 +23,8 @@ async fn pictures(client: &Client, weight: f64) -> Vec<Vec<u8>> {
         client.make(OptimizeSpec { images: Some(PICTURES), steps: Some(64), ..spec("demo", terms) }).await;
     let mut pngs = Vec::new();
     for picture in &made {
+        let activation = picture.terms[0].values[0];
+        assert!(activation > 0.5, "whatever the weight, a picture still drives the unit: {activation}");
         pngs.push(client.png(picture).await);
     }
     pngs

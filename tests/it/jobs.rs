@@ -75,7 +75,7 @@ async fn a_job_tells_what_it_was_made_from() {
     let job = client.run(OptimizeSpec { return_tensors: true, ..quick(8) }).await;
     assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
     assert!(job.error.is_none());
-    let times = [&job.create_time, &job.start_time, &job.end_time].map(|time| time.clone().unwrap());
+    let times = [job.create_time, job.start_time, job.end_time].map(Option::unwrap);
     let seconds = times.map(|time| (time.seconds, time.nanos));
     assert!(seconds.is_sorted(), "{seconds:?}");
     assert_eq!((job.steps_done, job.steps_total), (8, 8));

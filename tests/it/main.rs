@@ -1,6 +1,8 @@
 //! Tests of the whole: the real server over a real socket, real plugin libraries, real models. They know the proto, the
 //! programs' command lines, and files; nothing of the code behind them but what `tidy` reads.
 
+#![allow(clippy::unwrap_used, reason = "a test says where it failed")]
+
 mod support;
 
 mod bad_input;

@@ -256,9 +256,6 @@ async fn the_built_in_terms_describe_themselves() {
             !term.plugin.is_empty() && !term.plugin_version.is_empty() && !term.version.is_empty(),
             "{term:?}"
         );
-        assert!(
-            term.params.iter().all(|param| !param.doc.is_empty() && param.r#type as i32 != 0),
-            "{term:?}"
-        );
+        assert!(term.params.iter().all(|param| !param.doc.is_empty() && param.r#type != 0), "{term:?}");
     }
 }

@@ -61,7 +61,7 @@ fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
-        !(begins_in_name && goes_on(before)) && !(ends_in_name && goes_on(after))
+        !((begins_in_name && goes_on(before)) || (ends_in_name && goes_on(after)))
     })
 }
 
