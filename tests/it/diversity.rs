@@ -53,7 +53,7 @@ async fn pictures_of_one_unit_differ_more() {
     let server = Server::start();
     let client = server.client().await;
     let alike = pictures(&client, 1e-9).await;
-    let diverse = pictures(&client, 2.0).await;
+    let diverse = pictures(&client, 1.0).await;
     let layer = |name: &str, pngs: &[Vec<u8>]| {
         let network = Network::new(&checkout().join("demo/models/demo"), name);
         distance(&network.look(pngs).flatten(2, 3))
