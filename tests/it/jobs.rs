@@ -203,6 +203,7 @@ async fn a_deleted_job_is_gone_with_its_pictures() {
     let server = Server::start();
     let client = server.client().await;
     let running = client.start(quick(LONG)).await;
+    client.follow(&running, 0).await.unwrap().until_step(1).await;
     let status = delete(&client, &running).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
     client.cancel(&running).await;
