@@ -18,18 +18,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let input = &model.manifest().input;
     let channels = i64::from(input.channels.count());
     let shape = [batch.parse()?, channels, i64::from(input.height), i64::from(input.width)];
-    // As the loop hands it over: row by row; the program brings it to channels-last.
+    // Channels-last, like the other side's.
     let x = Tensor::rand(shape, (Kind::Float, Device::Cpu));
+    let x = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
     let tap = tch::no_grad(|| program.run(&x))?.remove(0);
-    // The buffer that plugins write has the tap's layout.
-    let mut gradient = tap.zeros_like();
+    let gradient = tap.ones_like();
+    // The host empties such a buffer at each step; filling it is the terms' work.
+    let mut buffer = tap.zeros_like();
     for line in std::io::stdin().lock().lines() {
         line?;
         let x = x.detach().set_requires_grad(true);
         let begin = Instant::now();
         let taps = program.run(&x)?;
-        let _ = gradient.zero_();
-        let _ = gradient.fill_(1.0);
+        let _ = buffer.zero_();
         let found = gradients(&taps, &[x], std::slice::from_ref(&gradient))?;
         let elapsed_ms = begin.elapsed().as_secs_f64() * 1e3;
         assert!(found[0].is_some(), "the layer depends on the input");
