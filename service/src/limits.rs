@@ -87,7 +87,7 @@ pub const NAME_BYTES: usize = 128;
 /// Transforms of one job, as the proto says.
 pub const TRANSFORMS: usize = 16;
 
-/// Distances of transforms, in pixels: the canvas grows by twice as much.
+/// Distances of transforms, in pixels: a quarter of the largest picture.
 pub const TRANSFORM_PX: u32 = 512;
 
 /// Elements of a list parameter: more than any built-in term takes, and quick to check.

@@ -208,6 +208,8 @@ char* us_step_new(const char* name, const char* overload, const char* const* nam
     for (int64_t given = 0; given < count; given++) {
       const size_t position = positions[static_cast<size_t>(given)];
       if (position == SIZE_MAX) throw std::invalid_argument(std::string("there is no argument `") + names[given] + "`");
+      // Caps on sizes read arguments by place (growth.rs), so that places must be the schema's.
+      if (given > 0 && position < positions[static_cast<size_t>(given) - 1]) throw std::invalid_argument("arguments are not in the schema's order");
       if (changing[given] != 0) result->changing.push_back(position);
     }
     *step = result.release();

@@ -4,6 +4,7 @@ mod ascent;
 mod buffer;
 mod evaluate;
 mod input;
+mod limits;
 mod loss;
 mod optimizer;
 mod parameterization;

@@ -77,7 +77,7 @@ impl Parameterization {
 /// One random change of the picture; distances in pixels of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Transform {
-    /// A border of mid grey on each side.
+    /// Mid grey around the picture, for any width above 0; else its edge is repeated.
     Pad {
         /// Its width.
         px: u32,

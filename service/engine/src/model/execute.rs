@@ -111,7 +111,15 @@ impl Program {
         let mut slots = self.forward(input, |_, _| ())?;
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for &id in &self.outputs {
-            outputs.push(self.tensor(&slots, id)?.shallow_clone());
+            let output = self.tensor(&slots, id)?.shallow_clone();
+            // Whoever reads a layer takes it for floats, one row per image.
+            if output.kind() != Kind::Float || output.size().first() != input.size().first() {
+                let (kind, size) = (output.kind(), output.size());
+                return Err(ModelError::format(format!(
+                    "a layer has {kind:?} of shape {size:?}, not floats by image"
+                )));
+            }
+            outputs.push(output);
         }
         slots.clear();
         Ok(outputs)

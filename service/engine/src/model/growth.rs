@@ -72,7 +72,7 @@ pub fn bound(growth: Growth, arguments: &[(&str, Known)]) -> u64 {
         Growth::Windows => {
             let window = product_of(&["kernel_size", "size"].map(|name| call.ints(name)).concat());
             let padding = call.ints("padding").iter().map(|pad| pad.unsigned_abs()).max().unwrap_or(0);
-            grown(first, 2, |_, size| size.saturating_add(2 * padding)).saturating_mul(window)
+            grown(first, 2, |_, size| size.saturating_add(padding.saturating_mul(2))).saturating_mul(window)
         }
         Growth::Lookup => shapes.iter().fold(1, |sum: u64, shape| sum.saturating_mul(product(shape).max(1))),
         Growth::Grid => match shapes.as_slice() {
@@ -144,7 +144,8 @@ impl Call<'_> {
                 if let Some(Known::Text(_)) = self.find("padding") {
                     return size;
                 }
-                size.saturating_add(2 * padding).saturating_sub(window) / stride + 1
+                (size.saturating_add(padding.saturating_mul(2)).saturating_sub(window) / stride)
+                    .saturating_add(1)
             });
         let channels = match (transposed, weight.first(), weight.get(1)) {
             (false, Some(channels), _) => *channels,

@@ -117,7 +117,7 @@ const LIST: &[(Growth, Sharing, &[&str])] = &[
     ]),
     // Element by element.
     (Broadcast, Sharing::No, &[
-        "add", "sub", "rsub", "subtract", "mul", "multiply", "div", "divide", "true_divide",
+        "cosine_similarity", "add", "sub", "rsub", "subtract", "mul", "multiply", "div", "divide", "true_divide",
         "floor_divide", "remainder", "fmod", "neg", "negative", "abs", "sign", "sgn", "square",
         "sqrt", "rsqrt", "pow", "float_power", "exp", "exp2", "expm1", "log", "log2", "log10",
         "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "erf", "erfc",
@@ -132,7 +132,7 @@ const LIST: &[(Growth, Sharing, &[&str])] = &[
     (Same, Sharing::No, &[
         "sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "var_mean",
         "std_mean", "prod", "norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm",
-        "logsumexp", "cumsum", "all", "any", "sort", "argsort", "topk", "median", "cosine_similarity",
+        "logsumexp", "cumsum", "all", "any", "sort", "argsort", "topk", "median",
     ]),
     // Shape.
     (Same, Sharing::View, &[

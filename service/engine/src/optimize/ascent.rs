@@ -26,7 +26,7 @@ impl Plan {
                 break;
             }
             match ascent.step(step, &|| observer.cancelled()) {
-                Err(RunError::Term { error: TermError::Cancelled { .. }, .. }) => {
+                Err(RunError::Term { error: TermError::Cancelled { .. }, .. }) if observer.cancelled() => {
                     cancelled = true;
                     break;
                 }

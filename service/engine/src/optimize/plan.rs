@@ -1,5 +1,6 @@
 //! From a spec to what can run: every check that needs the model or the plugins, and the shape of the passes.
 
+use super::limits::PIXELS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Source};
 use crate::model::{ChannelOrder, FixedInput, LayerShape, Model};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
@@ -63,7 +64,28 @@ pub fn prepare(
     }
     let read = (0..spec.images).map(|image| layers_of(image, &terms)).collect();
     let groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
-    Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups })
+    match check_memory(spec, &groups) {
+        Some(error) => Err(vec![error]),
+        None => Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups }),
+    }
+}
+
+/// Bounds what is alive at once: the passes of a group wait for each other.
+fn check_memory(spec: &OptimizeSpec, groups: &[Group]) -> Option<FieldError> {
+    let images = |group: &Group| group.passes.iter().map(|pass| pass.images.len() as u64).sum::<u64>();
+    let together = groups.iter().map(images).max()?;
+    let pixels = together * u64::from(spec.height) * u64::from(spec.width);
+    (pixels > PIXELS_AT_ONCE).then(|| {
+        let field = if groups.len() > 1 { "images_per_pass" } else { "images" };
+        FieldError::new(
+            field,
+            format!(
+                "{together} images of {} × {} have {pixels} pixels; at most {PIXELS_AT_ONCE} are kept at once (images that a \
+                 term couples, or images_per_pass): ask for fewer, or for smaller ones",
+                spec.height, spec.width
+            ),
+        )
+    })
 }
 
 /// Holds the spec's sizes against what the export fixed, and its colours against the model's channels.
@@ -148,10 +170,12 @@ impl Binder<'_> {
     /// The place of a layer in the list of those read. A trailing `?` takes the layer itself where it has no value before its
     /// activation (see the header, `us_tap`).
     fn layer(&mut self, path: &str) -> Result<Source, String> {
-        let path = match path.strip_suffix(":pre?") {
-            Some(plain) if self.model.layer(&format!("{plain}:pre")).is_err() => plain.to_string(),
-            _ => path.trim_end_matches('?').to_string(),
+        let path = match path.strip_suffix('?') {
+            Some(wanted) if self.model.layer(wanted).is_ok() => wanted,
+            Some(wanted) => wanted.strip_suffix(":pre").unwrap_or(wanted),
+            None => path,
         };
+        let path = path.to_string();
         self.model.layer(&path).map_err(|error| error.to_string())?;
         let place = self.layers.iter().position(|layer| *layer == path).unwrap_or_else(|| {
             self.layers.push(path);

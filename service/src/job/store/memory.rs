@@ -85,7 +85,7 @@ impl Shelf {
     fn evict(&mut self, kept_jobs: usize, kept_bytes: u64) {
         while self.ended.len() > kept_jobs.max(1) || (self.bytes > kept_bytes && self.ended.len() > 1) {
             let Some(oldest) = self.ended.front().copied() else { return };
-            tracing::info!(job = %oldest, "evicted");
+            tracing::info!(evicted = %oldest, "evicted");
             self.forget(oldest);
         }
     }
