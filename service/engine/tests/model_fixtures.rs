@@ -98,8 +98,10 @@ fn what_an_export_fixed_is_known_and_refused_otherwise() {
     assert_eq!(fixed("batch_fixed"), FixedInput { batch: Some(1), height: None, width: None });
     assert_eq!(fixed("control"), FixedInput::default());
     let model = Model::load(&fixture("size_fixed")).unwrap();
-    model.check_input(3, 16, 20).unwrap();
-    let error = model.check_input(1, 32, 20).unwrap_err().to_string();
+    assert_eq!(model.refusals(3, 16, 20), []);
+    let refusals = model.refusals(1, 32, 21);
+    assert_eq!(refusals.iter().map(|(axis, _)| *axis).collect::<Vec<_>>(), [Axis::Height, Axis::Width]);
+    let error = &refusals[0].1;
     assert!(
         error.contains("height is 32") && error.contains("dynamic_shapes={\"x\": {0: Dim.AUTO"),
         "{error}"

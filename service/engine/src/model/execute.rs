@@ -305,10 +305,9 @@ impl Program {
                 Known::Shapes(ids.iter().flatten().map(|&id| shape(id)).collect())
             }
             Argument::Int(value) => Known::Int(*value),
-            // A float range (`arange(0.0, 1e9)`) has as many elements as its rounded ends say.
-            Argument::Float(value) => Known::Int(*value as i64),
+            Argument::Float(value) => Known::Float(*value),
             Argument::Number(id) => match number_in(slots, *id) {
-                Ok(number) => Known::Int(number.int().unwrap_or(number.float() as i64)),
+                Ok(number) => number.int().map_or_else(|| Known::Float(number.float()), Known::Int),
                 Err(_) => Known::Other,
             },
             Argument::Ints(sizes) => {

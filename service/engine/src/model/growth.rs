@@ -11,6 +11,8 @@ pub enum Known {
     Shapes(Vec<Vec<u64>>),
     /// An integer.
     Int(i64),
+    /// A float.
+    Float(f64),
     /// Integers.
     Ints(Vec<i64>),
     /// Floats.
@@ -69,6 +71,7 @@ pub fn bound(growth: Growth, arguments: &[(&str, Known)]) -> u64 {
             product(first).saturating_mul(product_of(&factors))
         }
         Growth::Range => call.range(),
+        Growth::Pieces => product(first).max(call.pieces(first).saturating_mul(PIECE)),
         Growth::Windows => {
             let window = product_of(&["kernel_size", "size"].map(|name| call.ints(name)).concat());
             let padding = call.ints("padding").iter().map(|pad| pad.unsigned_abs()).max().unwrap_or(0);
@@ -82,6 +85,9 @@ pub fn bound(growth: Growth, arguments: &[(&str, Known)]) -> u64 {
         Growth::Einsum => call.einsum(&shapes),
     }
 }
+
+/// A piece of a split tensor costs about 400 bytes of its own, whatever it holds: as many as so many elements.
+const PIECE: u64 = 100;
 
 struct Call<'a> {
     arguments: &'a [(&'a str, Known)],
@@ -115,7 +121,16 @@ impl Call<'_> {
         match self.find(name) {
             Some(Known::Ints(values)) => values.clone(),
             Some(Known::Int(value)) => vec![*value],
+            Some(Known::Float(value)) => vec![*value as i64],
             _ => Vec::new(),
+        }
+    }
+
+    fn float(&self, name: &str, default: f64) -> f64 {
+        match self.find(name) {
+            Some(Known::Int(value)) => *value as f64,
+            Some(Known::Float(value)) => *value,
+            _ => default,
         }
     }
 
@@ -182,10 +197,29 @@ impl Call<'_> {
         (product(shape) as f64 * scale).ceil() as u64
     }
 
+    /// Steps may be fractions, and so may ends.
     fn range(&self) -> u64 {
-        let int = |name: &str, default: i64| self.ints(name).first().copied().unwrap_or(default);
-        let length = int("end", 0).abs_diff(int("start", 0)) / int("step", 1).unsigned_abs().max(1);
-        length.max(int("steps", 0).unsigned_abs()).saturating_add(1)
+        let distance = (self.float("end", 0.0) - self.float("start", 0.0)).abs();
+        let length = (distance / self.float("step", 1.0).abs()).ceil();
+        // Neither 0 / 0 nor infinity has a length.
+        let length = if length.is_nan() { u64::MAX } else { length as u64 };
+        let steps = self.ints("steps").first().map_or(0, |steps| steps.unsigned_abs());
+        length.max(steps).saturating_add(1)
+    }
+
+    /// How many tensors a split makes of `shape`.
+    fn pieces(&self, shape: &[u64]) -> u64 {
+        let axis = self.ints("dim").first().copied().unwrap_or(0);
+        let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
+        let size = usize::try_from(axis).ok().and_then(|axis| shape.get(axis)).copied().unwrap_or(1);
+        match (self.find("split_size"), self.find("chunks"), self.find("sections"), self.find("indices")) {
+            (Some(Known::Int(each)), ..) => size.div_ceil(each.unsigned_abs().max(1)),
+            (_, Some(Known::Int(count)), ..) | (_, _, Some(Known::Int(count)), _) => count.unsigned_abs(),
+            (.., Some(Known::Ints(indices))) => indices.len() as u64 + 1,
+            (Some(Known::Ints(sizes)), ..) => sizes.len() as u64,
+            // Into lists of sizes, which `split_sizes` bounds, or one piece for each place.
+            _ => size,
+        }
     }
 
     /// Only plain letters; the dots of `...` stand for all axes of all tensors.
@@ -297,7 +331,6 @@ mod tests {
         check(Growth::Sizes, &[("self", shape(&[1, 1, 768])), ("size", Known::Ints(vec![2, -1, -1]))], 1536);
         check(Growth::Resize, &[image(), ("scale_factors", Known::Floats(vec![2.0, 2.0]))], 6 * 448 * 448);
         check(Growth::Repeat, &[image(), ("repeats", Known::Ints(vec![1, 1, 2, 2]))], 6 * 448 * 448);
-        check(Growth::Range, &[("end", Known::Int(49))], 50);
         check(
             Growth::Attention,
             &[
@@ -314,6 +347,27 @@ mod tests {
                 ("tensors", Known::Shapes(vec![vec![2, 3, 5, 4], vec![2, 3, 7, 4]])),
             ],
             210,
+        );
+    }
+
+    #[test]
+    fn ranges_count_steps_and_splits_count_pieces() {
+        check(Growth::Range, &[("end", Known::Int(49))], 50);
+        check(Growth::Range, &[("end", Known::Float(2.5)), ("step", Known::Float(0.5))], 6);
+        check(
+            Growth::Range,
+            &[("start", Known::Int(7)), ("end", Known::Int(1)), ("step", Known::Int(-2))],
+            4,
+        );
+        check(
+            Growth::Range,
+            &[("start", Known::Int(0)), ("end", Known::Int(1)), ("steps", Known::Int(9))],
+            10,
+        );
+        check(
+            Growth::Pieces,
+            &[("self", shape(&[2, 3, 224, 224])), ("split_size", Known::Int(1)), ("dim", Known::Int(-1))],
+            2 * 3 * 224 * 224,
         );
     }
 
@@ -337,5 +391,12 @@ mod tests {
         );
         check(Growth::Product, &[("self", shape(&[1 << 40, 1])), ("other", shape(&[1, 1 << 40]))], u64::MAX);
         check(Growth::Attention, &[], u64::MAX);
+        check(Growth::Range, &[("end", Known::Float(1e6)), ("step", Known::Float(1e-300))], u64::MAX);
+        check(Growth::Range, &[("end", Known::Int(0)), ("step", Known::Int(0))], u64::MAX);
+        let flat = || ("self", shape(&[1 << 20]));
+        check(Growth::Pieces, &[flat(), ("split_size", Known::Int(1))], 100 << 20);
+        check(Growth::Pieces, &[flat(), ("dim", Known::Int(0))], 100 << 20);
+        check(Growth::Pieces, &[flat(), ("sections", Known::Int(i64::MAX))], u64::MAX);
+        check(Growth::Pieces, &[flat(), ("chunks", Known::Int(2))], 1 << 20);
     }
 }

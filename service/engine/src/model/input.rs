@@ -1,6 +1,9 @@
 //! What an export says about the size of its input, and what is refused because of it.
 
+use std::ops::RangeInclusive;
+
 use super::error::ModelError;
+use super::layers::Axis;
 
 /// The dimensions that an export fixed: every pass has exactly this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,38 +68,53 @@ impl InputShape {
     /// # Errors
     /// [`ModelError::Input`], which names the `dynamic_shapes` to export with.
     pub fn check(&self, batch: u32, height: u32, width: u32) -> Result<(), ModelError> {
+        match self.refusals(batch, height, width).into_iter().next() {
+            Some((_, reason)) => Err(ModelError::Input(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Every dimension that does not fit, with the rule and the `dynamic_shapes` to export with.
+    pub fn refusals(&self, batch: u32, height: u32, width: u32) -> Vec<(Axis, String)> {
         let axes = [
-            ("batch size", &self.batch, batch),
-            ("height", &self.height, height),
-            ("width", &self.width, width),
+            (Axis::Batch, "batch size", &self.batch, batch),
+            (Axis::Height, "height", &self.height, height),
+            (Axis::Width, "width", &self.width, width),
         ];
-        for (axis, extent, asked) in axes {
+        let refused = |(axis, name, extent, asked): (Axis, &str, &Extent, u32)| {
             let rule = match *extent {
                 Extent::Fixed(size) if size != asked => format!("the export fixed it to {size}"),
-                Extent::Dynamic { min, max, .. } if asked < min => {
+                Extent::Dynamic { min, max: u32::MAX, .. } if asked < min => {
+                    format!("the export allows no less than {min}")
+                }
+                Extent::Dynamic { min, max, .. } if !(min..=max).contains(&asked) => {
                     format!("the export allows {min} to {max}")
                 }
-                Extent::Dynamic { min, max, .. } if asked > max => {
-                    format!("the export allows {min} to {max}")
-                }
-                _ => continue,
+                _ => return None,
             };
-            return Err(ModelError::Input(format!(
-                "the input's {axis} is {asked}, but {rule}; {}",
-                self.advice()
-            )));
-        }
+            Some((axis, format!("the input's {name} is {asked}, but {rule}; {}", self.advice())))
+        };
+        let mut refusals: Vec<(Axis, String)> = axes.into_iter().filter_map(refused).collect();
         if let (Extent::Dynamic { symbol: a, .. }, Extent::Dynamic { symbol: b, .. }) =
             (&self.height, &self.width)
             && a == b
             && height != width
         {
-            return Err(ModelError::Input(format!(
+            let reason = format!(
                 "the input is {height}×{width} px, but the export allows square images only; {}",
                 self.advice()
-            )));
+            );
+            refusals.push((Axis::Height, reason));
         }
-        Ok(())
+        refusals
+    }
+
+    /// The numbers of images that a pass may have.
+    pub fn batches(&self) -> RangeInclusive<u32> {
+        match self.batch {
+            Extent::Fixed(batch) => batch..=batch,
+            Extent::Dynamic { min, max, .. } => min..=max,
+        }
     }
 
     /// The line that makes every dimension free.

@@ -1,6 +1,7 @@
 //! A model that is ready to be asked about its layers and to be cut to programs; knows no spec and no job.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -11,7 +12,7 @@ use super::error::ModelError;
 use super::execute::Program;
 use super::graph::{Graph, ValueId};
 use super::input::{FixedInput, InputShape};
-use super::layers::{LayerInfo, LayerShape, Layers};
+use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
 use super::manifest::Manifest;
 use super::passes::{cut::cut, out_of_place::out_of_place, tap};
@@ -59,7 +60,7 @@ impl Model {
         let names = graph.weights.iter().map(|(_, name)| name.as_str());
         let weights = Weights::load(&mut archive, &exported.stored, names)?;
         let (height, width) = (manifest.input.height, manifest.input.width);
-        let batch = input.fixed().batch.unwrap_or(1);
+        let batch = *input.batches().start();
         input.check(batch, height, width)?;
         let shapes = trace(&graph, &weights, [batch, channels, height, width])?;
         let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
@@ -97,39 +98,29 @@ impl Model {
         self.layers.find(path).map(|(layer, _)| &layer.info)
     }
 
+    /// The numbers of images that one pass may have.
+    pub fn batches(&self) -> RangeInclusive<u32> {
+        self.input.batches()
+    }
+
     /// What the export fixed.
     pub fn fixed(&self) -> FixedInput {
         self.input.fixed()
     }
 
-    /// Whether the network runs on `batch` images of this size.
-    ///
-    /// # Errors
-    /// [`ModelError::Input`], which names the `dynamic_shapes` to export with.
-    pub fn check_input(&self, batch: u32, height: u32, width: u32) -> Result<(), ModelError> {
-        self.input.check(batch, height, width)
+    /// Every dimension at which the network does not run on `batch` images of this size, with the rule and the
+    /// `dynamic_shapes` to export with.
+    pub fn refusals(&self, batch: u32, height: u32, width: u32) -> Vec<(Axis, String)> {
+        self.input.refusals(batch, height, width)
     }
 
     /// Shapes of these layers at another input size, without the batch axis: one forward of zeros on the CPU, remembered.
     ///
     /// # Errors
-    /// As [`Model::layer`] and [`Model::check_input`]; [`ModelError::Run`] where the network does not fit the size.
+    /// As [`Model::layer`]; [`ModelError::Input`] where the export does not allow the size, [`ModelError::Run`] where the network does
+    /// not fit it.
     pub fn shapes(&self, layers: &[String], height: u32, width: u32) -> Result<Vec<LayerShape>, ModelError> {
-        let batch = self.input.fixed().batch.unwrap_or(1);
-        self.input.check(batch, height, width)?;
-        let known = self.shapes.lock().ok().and_then(|shapes| shapes.get(&(height, width)).cloned());
-        let shapes = match known {
-            Some(shapes) => shapes,
-            None => {
-                let shapes = trace(&self.graph, &self.weights, [batch, self.input.channels, height, width])?;
-                if let Ok(mut all) = self.shapes.lock()
-                    && all.len() < limits::REMEMBERED_SIZES
-                {
-                    all.insert((height, width), shapes.clone());
-                }
-                shapes
-            }
-        };
+        let shapes = self.shapes_at(height, width)?;
         layers
             .iter()
             .map(|path| {
@@ -143,16 +134,51 @@ impl Model {
             .collect()
     }
 
+    /// Elements of all values that the network computes for one image on its way to these layers: about what a pass with gradients
+    /// keeps.
+    ///
+    /// # Errors
+    /// As [`Model::shapes`].
+    pub fn elements(&self, layers: &[String], height: u32, width: u32) -> Result<u64, ModelError> {
+        let shapes = self.shapes_at(height, width)?;
+        let batch = u64::from(*self.input.batches().start());
+        let graph = self.cut(layers)?;
+        let made = graph.nodes.iter().flat_map(|node| node.defines()).filter_map(|(id, _)| shapes.get(&id));
+        let product =
+            |shape: &Vec<u64>| shape.iter().fold(1_u64, |product, &size| product.saturating_mul(size));
+        Ok(made.map(product).fold(0, u64::saturating_add) / batch)
+    }
+
+    /// Shapes of all values at this size.
+    fn shapes_at(&self, height: u32, width: u32) -> Result<Shapes, ModelError> {
+        let batch = *self.input.batches().start();
+        self.input.check(batch, height, width)?;
+        let known = self.shapes.lock().ok().and_then(|shapes| shapes.get(&(height, width)).cloned());
+        if let Some(shapes) = known {
+            return Ok(shapes);
+        }
+        let shapes = trace(&self.graph, &self.weights, [batch, self.input.channels, height, width])?;
+        if let Ok(mut all) = self.shapes.lock()
+            && all.len() < limits::REMEMBERED_SIZES
+        {
+            all.insert((height, width), shapes.clone());
+        }
+        Ok(shapes)
+    }
+
+    /// The graph up to these layers.
+    fn cut(&self, layers: &[String]) -> Result<Graph, ModelError> {
+        let value = |path: &String| self.layers.find(path).map(|(_, value)| value);
+        let outputs = layers.iter().map(value).collect::<Result<_, _>>()?;
+        Ok(cut(Graph { outputs, ..self.graph.clone() }))
+    }
+
     /// The network up to these layers, its weights on `device`.
     ///
     /// # Errors
     /// As [`Model::layer`]; [`ModelError::Torch`] if the device has no room.
     pub fn program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
-        let outputs = layers
-            .iter()
-            .map(|path| self.layers.find(path).map(|(_, value)| value))
-            .collect::<Result<_, _>>()?;
-        Program::new(&cut(Graph { outputs, ..self.graph.clone() }), &self.weights, device)
+        Program::new(&self.cut(layers)?, &self.weights, device)
     }
 }
 

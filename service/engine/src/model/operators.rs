@@ -47,6 +47,8 @@ pub enum Growth {
     Repeat,
     /// As many elements as the range has steps.
     Range,
+    /// At most the first tensor, cut into as many tensors as the sizes ask for.
+    Pieces,
     /// A kernel's area of values for each element.
     Windows,
     /// A row of the table, or a slice of the tensor, for each index.
@@ -69,8 +71,8 @@ pub enum Sharing {
 }
 
 use Growth::{
-    Attention, Broadcast, Convolution, Einsum, Grid, Largest, Linear, Lookup, Pad, Pool, Product, Range,
-    Repeat, Resize, Same, Sizes, Sum, TransposedConvolution, Windows,
+    Attention, Broadcast, Convolution, Einsum, Grid, Largest, Linear, Lookup, Pad, Pieces, Pool, Product,
+    Range, Repeat, Resize, Same, Sizes, Sum, TransposedConvolution, Windows,
 };
 
 /// (growth, sharing, names)
@@ -138,8 +140,11 @@ const LIST: &[(Growth, Sharing, &[&str])] = &[
     (Same, Sharing::View, &[
         "view", "view_as", "slice", "select", "narrow", "permute", "transpose", "t", "numpy_T", "mT",
         "movedim", "moveaxis", "swapaxes", "swapdims", "squeeze", "unsqueeze", "unflatten", "detach",
-        "alias", "lift_fresh", "split", "split_with_sizes", "tensor_split", "chunk", "unsafe_chunk",
-        "unsafe_split", "unsafe_split_with_sizes", "unbind", "diagonal",
+        "alias", "lift_fresh", "diagonal",
+    ]),
+    (Pieces, Sharing::View, &[
+        "split", "split_with_sizes", "tensor_split", "chunk", "unsafe_chunk", "unsafe_split",
+        "unsafe_split_with_sizes", "unbind",
     ]),
     (Sizes, Sharing::View, &["expand"]),
     (Broadcast, Sharing::View, &["expand_as"]),

@@ -24,7 +24,7 @@ pub struct StoredTensor {
 }
 
 /// Element types that a file may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// Unsigned, 8 bits.
     U8,
