@@ -40,11 +40,9 @@ pub async fn deliver(
     args: &DeliveryArgs,
     as_json: bool,
 ) -> Result<(), Failure> {
-    if job.state() == State::Failed {
-        return Err(failed(job));
-    }
     let images = match &job.result {
         Some(job::Result::OptimizeResult(result)) => &result.images[..],
+        None if job.state() == State::Failed => return Err(failed(job, "")),
         None => &[],
     };
     std::fs::create_dir_all(&args.out).map_err(|error| cannot_write(&args.out, &error))?;
@@ -207,6 +205,9 @@ fn summary(job: &Job, images: &[OptimizedImage], files: &[Files], sheet: Option<
 }
 
 fn outcome(job: &Job, images: &[OptimizedImage]) -> Result<(), Failure> {
+    if job.state() == State::Failed {
+        return Err(failed(job, "; the pictures are as they were before"));
+    }
     if job.state() == State::Cancelled {
         return Err(Failure::Job(format!(
             "{} was cancelled after {} of {} steps; the pictures are as they were then",
@@ -219,10 +220,10 @@ fn outcome(job: &Job, images: &[OptimizedImage]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failed(job: &Job) -> Failure {
+fn failed(job: &Job, pictures: &str) -> Failure {
     let reason = job.error.as_ref().map_or("the server gives no reason", |error| error.message.as_str());
     Failure::Job(format!(
-        "{} failed after {} of {} steps: {reason}",
+        "{} failed after {} of {} steps: {reason}{pictures}",
         job.name, job.steps_done, job.steps_total
     ))
 }

@@ -117,8 +117,8 @@ pub enum Ending {
     Succeeded(Vec<Image>),
     /// The pictures as they were when it stopped; none where it never began.
     Cancelled(Vec<Image>),
-    /// Why there are none.
-    Failed(Failure),
+    /// Why it ended early, and the last good pictures, where there are any.
+    Failed(Failure, Vec<Image>),
 }
 
 impl Ending {
@@ -128,7 +128,7 @@ impl Ending {
         match self {
             Ending::Succeeded(_) => State::Succeeded,
             Ending::Cancelled(_) => State::Cancelled,
-            Ending::Failed(_) => State::Failed,
+            Ending::Failed(..) => State::Failed,
         }
     }
 }

@@ -120,6 +120,9 @@ pub const PREVIEW_MIN_SIDE_PX: u32 = 16;
 /// The least time between previews: two a second.
 pub const PREVIEW_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A cancelled job's last scores may take so long; after that its pictures are returned without.
+pub const LAST_SCORES: Duration = Duration::from_secs(1);
+
 /// A stream says so often that it lives, where nothing else is sent.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 

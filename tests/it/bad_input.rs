@@ -123,7 +123,7 @@ async fn numbers_out_of_range() {
     check(client, &["spec.size.height"], &["2048"], size(2049, 16)).await;
     check(client, &["spec.size.height", "spec.size.width"], &["4294967295"], size(u32::MAX, u32::MAX)).await;
     // `twice` can be no smaller than the export allows.
-    check(client, &["spec.size"], &["7", "8", "export"], size(7, 16)).await;
+    check(client, &["spec.size.height"], &["7", "8", "export"], size(7, 16)).await;
     check(client, &["spec.steps"], &["0"], |spec| spec.steps = Some(0)).await;
     check(client, &["spec.steps"], &["4294967295", "100000"], |spec| spec.steps = Some(u32::MAX)).await;
     check(client, &["spec.images"], &["0"], |spec| spec.images = Some(0)).await;
@@ -135,6 +135,12 @@ async fn numbers_out_of_range() {
         (spec.images, spec.size) = (Some(128), Some(ImageSize { height: 2048, width: 2048 }));
     };
     check(client, &["spec.size"], &["536870912"], large).await;
+    let deep = |spec: &mut OptimizeSpec| {
+        (spec.model, spec.images, spec.size) =
+            ("demo".to_owned(), Some(8), Some(ImageSize { height: 2048, width: 2048 }));
+        spec.terms = vec![term("channel", json!({"layer": "logits", "channel": 0}))];
+    };
+    check(client, &["spec.images"], &["activations", "2147483648"], deep).await;
     for weight in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0] {
         check(client, &["spec.terms[0].weight"], &["finite"], |spec| spec.terms[0].weight = Some(weight))
             .await;

@@ -1,12 +1,13 @@
 //! Plugins that break the rules: each ends in its own error, where it broke them, and the server serves the next job.
 
 use crate::support::spec::quick;
-use crate::support::{Client, Server, Setup, spec, term};
+use crate::support::{Client, Server, Setup, images, spec, term};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use tonic::Code;
 use tonic_types::StatusExt;
 use unitscope_proto::v1::job::State;
-use unitscope_proto::v1::{GetServerInfoRequest, OptimizeSpec};
+use unitscope_proto::v1::{GetServerInfoRequest, Job, OptimizeSpec};
 use unitscope_tests::build::built;
 
 /// A server with the plugin of `fixtures/misbehaving` beside the built-in ones.
@@ -76,6 +77,7 @@ async fn what_breaks_at_a_step_fails_its_job_alone() {
         ("error_eval", &["it has had enough"]),
         ("nan_value", &["not finite", "image 1"]),
         ("infinite_gradient", &["gradient", "not finite", "image 1"]),
+        ("infinite_later", &["step 3", "gradient", "not finite"]),
         ("too_few_values", &["too few values", "image 1"]),
         ("writes_past_values", &["outside"]),
         ("writes_past_gradient", &["outside"]),
@@ -96,8 +98,36 @@ async fn what_breaks_at_a_step_fails_its_job_alone() {
         }
         assert!(error.message.len() < 16 << 10 && !error.message.contains('\x1b'), "{id}: {}", error.message);
         assert!(error.code != 0 && !error.details.is_empty(), "{id}: {error:?}");
-        assert!(job.result.is_none(), "{id}");
+        let pictures = job.result.is_some();
+        assert_eq!(
+            pictures,
+            id == "infinite_later",
+            "{id}: only a run that was good before has pictures to return"
+        );
         assert_eq!(client.wait(&next).await.state(), State::Succeeded, "after {id}");
+        server.assert_alive();
+    }
+}
+
+/// Before its first step, while the start is scored, within a step, and while the end is scored.
+#[tokio::test]
+async fn a_slow_term_is_cancelled_wherever_it_is() {
+    let mut server = server();
+    let client = server.client().await;
+    for (id, steps, pictures) in [("slow", 0, 0), ("slow_step", 1, 2), ("slow_end", 2, 2)] {
+        let spec = OptimizeSpec { steps: Some(2), ..with(id, json!({})) };
+        let name = client.start(spec).await;
+        let reached = |job: Job| job.state() == State::Running && job.steps_done == steps;
+        while !reached(client.job(&name).await.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let asked = Instant::now();
+        client.cancel(&name).await;
+        let job = client.wait(&name).await;
+        assert!(asked.elapsed().as_secs() < 20, "{id} after {steps} steps: {:?}", asked.elapsed());
+        assert_eq!(job.state(), State::Cancelled, "{id}: {:?}", job.error);
+        let made = job.result.is_some().then(|| images(&job)).unwrap_or_default();
+        assert_eq!(made.len(), pictures, "{id} after {steps} steps");
         server.assert_alive();
     }
 }

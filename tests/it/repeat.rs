@@ -2,7 +2,7 @@
 
 use crate::support::client::steps;
 use crate::support::spec::quick;
-use crate::support::{Client, Server, images, spec, term};
+use crate::support::{Client, Server, Setup, images, spec, term};
 use serde_json::json;
 use unitscope_proto::v1::job::State;
 use unitscope_proto::v1::{OptimizeSpec, Term};
@@ -47,13 +47,23 @@ async fn made(client: &Client, name: &str) -> Made {
 
 #[tokio::test]
 async fn alone_again_and_beside_other_jobs() {
-    let server = Server::start();
+    check_repeats(1).await;
+}
+
+/// Splitting an operator among threads rounds differently, but each time alike.
+#[tokio::test]
+async fn with_two_threads_as_well() {
+    check_repeats(2).await;
+}
+
+async fn check_repeats(threads: u32) {
+    let server = Setup::new().threads(threads).start();
     let client = server.client().await;
     let first = made(&client, &client.start(job()).await).await;
     let again = made(&client, &client.start(job()).await).await;
     assert!(first == again, "again on the same server");
     drop(server);
-    let server = Server::start();
+    let server = Setup::new().threads(threads).start();
     let client = server.client().await;
     let noise = || OptimizeSpec { images: Some(5), seed: Some(99), steps: Some(5), ..quick(5) };
     let mut others =

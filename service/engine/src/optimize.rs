@@ -13,10 +13,14 @@ mod transform;
 
 pub use plan::{Plan, prepare};
 
+use crate::plugin::TermError;
+
 /// Whoever watches a run.
 pub trait Observer {
     /// Asked before each step; `true` ends the run there with the pictures made so far.
     fn cancelled(&self) -> bool;
+    /// Asked while the scores of the finished pictures are taken, after a cancelling too; `true` leaves them out.
+    fn gives_up(&self) -> bool;
     /// Told after each step.
     fn step(&mut self, report: StepReport);
     /// Given every picture after each of the spec's snapshot steps.
@@ -60,11 +64,11 @@ pub struct Outcome {
     pub end: End,
     /// Steps made for it.
     pub steps: u32,
-    /// The maximized sum on the clean picture.
+    /// The maximized sum on the clean picture; NaN where the run was cancelled before it was taken.
     pub score: f64,
     /// The same at the start.
     pub start_score: f64,
-    /// For each term of the spec its value on the clean picture, where it applies to it and has one.
+    /// For each term of the spec its value on the clean picture, where it applies to it and has one; NaN as the score is.
     pub terms: Vec<Option<f64>>,
     /// The clean picture.
     pub picture: Picture,
@@ -80,13 +84,28 @@ pub enum End {
         /// What to try.
         hint: String,
     },
-    /// The run was cancelled.
+    /// The run was cancelled, or a value was not finite.
     Stopped,
 }
 
 /// Steps with a gradient of exactly zero after which a picture ends as dead: as long as lucid redirects dead ReLUs at the start
 /// (`misc/redirected_relu_grad.py`), by when jitter has shown the unit many views.
 pub const DEAD_STEPS: u32 = 16;
+
+/// A run that ended early.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: RunError,
+    /// Where a value was not finite: the pictures as they were before the update that led to it. Else empty.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl From<RunError> for Failed {
+    fn from(error: RunError) -> Self {
+        Self { error, outcomes: Vec::new() }
+    }
+}
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +116,7 @@ pub enum RunError {
         /// The step, from 1; 0 before the first.
         step: u32,
         /// What the host found.
-        error: crate::plugin::TermError,
+        error: TermError,
     },
     /// The network failed.
     #[error("step {step}: {error}")]
@@ -127,6 +146,19 @@ pub enum RunError {
         /// Which value.
         what: String,
     },
+}
+
+impl RunError {
+    /// Whether a plugin stopped because the run was cancelled.
+    fn is_cancelled(&self) -> bool {
+        matches!(self, RunError::Term { error: TermError::Cancelled { .. }, .. })
+    }
+
+    /// Whether a value was not finite.
+    #[must_use]
+    pub fn is_not_finite(&self) -> bool {
+        matches!(self, RunError::NotFinite { .. } | RunError::Term { error: TermError::NonFinite { .. }, .. })
+    }
 }
 
 #[cfg(test)]

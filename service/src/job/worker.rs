@@ -5,15 +5,15 @@ use super::queue::Queue;
 use super::store::JobStore;
 use super::{Artifact, ArtifactInfo, Ending, Failure, Image, Job, State, Step};
 use crate::data::pictures::{Pixels, npy};
-use crate::limits::PREVIEW_INTERVAL;
+use crate::limits::{LAST_SCORES, PREVIEW_INTERVAL};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use ulid::Ulid;
 use unitscope_engine::device::{self, Device};
-use unitscope_engine::optimize::{Observer, Outcome, Picture, Plan, RunError, StepReport};
-use unitscope_engine::plugin::TermError;
+use unitscope_engine::optimize::{End, Failed, Observer, Outcome, Picture, Plan, RunError, StepReport};
 
 /// What waits in the queue.
 pub struct Work {
@@ -64,11 +64,12 @@ impl Worker {
             let _ = self.store.enter(id, State::Running);
             // The plan is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
             let run = AssertUnwindSafe(|| self.make(&job, work));
-            catch_unwind(run).unwrap_or_else(|panic| Ending::Failed(Failure::Panicked(panic_text(&*panic))))
+            catch_unwind(run)
+                .unwrap_or_else(|panic| Ending::Failed(Failure::Panicked(panic_text(&*panic)), Vec::new()))
         };
         let seconds = started.elapsed().as_secs_f64();
         match &ending {
-            Ending::Failed(failure) => tracing::error!(seconds, "failed: {failure}"),
+            Ending::Failed(failure, _) => tracing::error!(seconds, "failed: {failure}"),
             other => tracing::info!(seconds, "ended: {:?}", other.state()),
         }
         // A job that has not ended is not evicted, so that it is there.
@@ -87,19 +88,24 @@ impl Worker {
             started: now,
             last_step: now,
             last_preview: None,
+            stopping: Cell::new(None),
             snapshots: vec![Vec::new(); images],
         };
-        let outcomes = match work.plan.run(self.device, &mut recorder) {
-            Ok(outcomes) => outcomes,
-            Err(error) => return Ending::Failed(failure(&error)),
+        let (outcomes, failed) = match work.plan.run(self.device, &mut recorder) {
+            Ok(outcomes) => (outcomes, None),
+            Err(Failed { error, outcomes }) => (outcomes, Some(failure(&error))),
         };
-        let stopped = work.live.cancelled.load(Ordering::Relaxed)
-            && outcomes.iter().any(|outcome| outcome.end == unitscope_engine::optimize::End::Stopped);
+        // Cancelled before its first step, it made none.
+        let stopped = outcomes.is_empty() || outcomes.iter().any(|outcome| outcome.end == End::Stopped);
         let images = (0..)
             .zip(outcomes)
             .map(|(image, outcome)| recorder.image(image, outcome, spec.return_tensors))
             .collect();
-        if stopped { Ending::Cancelled(images) } else { Ending::Succeeded(images) }
+        match failed {
+            Some(failure) => Ending::Failed(failure, images),
+            None if stopped => Ending::Cancelled(images),
+            None => Ending::Succeeded(images),
+        }
     }
 }
 
@@ -112,6 +118,8 @@ struct Recorder<'a> {
     started: Instant,
     last_step: Instant,
     last_preview: Option<(u32, Instant)>,
+    /// When it was first seen that the job shall stop.
+    stopping: Cell<Option<Instant>>,
     /// By picture: steps made, and the file.
     snapshots: Vec<Vec<(u32, ArtifactInfo)>>,
 }
@@ -150,6 +158,15 @@ impl Observer for Recorder<'_> {
         self.live.cancelled.load(Ordering::Relaxed)
     }
 
+    fn gives_up(&self) -> bool {
+        if !self.cancelled() {
+            return false;
+        }
+        let since = self.stopping.get().unwrap_or_else(Instant::now);
+        self.stopping.set(Some(since));
+        since.elapsed() > LAST_SCORES
+    }
+
     fn step(&mut self, report: StepReport) {
         let now = Instant::now();
         let time = now - self.last_step;
@@ -184,9 +201,7 @@ impl Observer for Recorder<'_> {
 fn failure(error: &RunError) -> Failure {
     let message = error.to_string();
     match error {
-        RunError::Term { error: TermError::NonFinite { .. }, .. } | RunError::NotFinite { .. } => {
-            Failure::NotFinite(message)
-        }
+        _ if error.is_not_finite() => Failure::NotFinite(message),
         RunError::Term { error, .. } => Failure::Term { term: error.term().to_owned(), message },
         _ => Failure::Engine(message),
     }

@@ -34,8 +34,8 @@ pub struct ModelFacts {
     pub width: u32,
     /// It takes red, green and blue, in whatever order.
     pub colors: bool,
-    /// The batch size that its export fixed.
-    pub fixed_batch: Option<u32>,
+    /// The least and the most images that one pass may have.
+    pub batches: (u32, u32),
 }
 
 impl ModelFacts {
@@ -44,7 +44,9 @@ impl ModelFacts {
     pub fn of(model: &Model) -> Self {
         let input = &model.manifest().input;
         let colors = matches!(input.channels, ChannelOrder::Rgb | ChannelOrder::Bgr);
-        Self { height: input.height, width: input.width, colors, fixed_batch: model.fixed().batch }
+        let batches = model.batches();
+        let batches = (*batches.start(), *batches.end());
+        Self { height: input.height, width: input.width, colors, batches }
     }
 }
 
@@ -173,7 +175,10 @@ fn snapshot_steps(given: &[u32], steps: u32, limits: &Limits, wrong: &mut Wrong)
 fn images_per_pass(given: Option<u32>, images: u32, context: &Context, wrong: &mut Wrong) -> u32 {
     match given {
         Some(given) => wrong.within("images_per_pass", given, 1, context.limits.images),
-        None => context.model.fixed_batch.unwrap_or(images.min(DEFAULT_IMAGES_PER_PASS)),
+        None => {
+            let (least, most) = context.model.batches;
+            images.min(DEFAULT_IMAGES_PER_PASS).clamp(least, most.max(least))
+        }
     }
 }
 

@@ -25,14 +25,17 @@ pub const SERVER_VERSION: &str = env!("CARGO_PKG_VERSION");
 #[must_use]
 pub fn job(job: &Job) -> proto::Job {
     let spec = &job.order.spec;
+    let result = |images: &[Image]| {
+        let images = spec.labels.iter().zip(images).map(|(label, made)| image(job.id, label, made)).collect();
+        Some(proto::job::Result::OptimizeResult(proto::OptimizeResult { images }))
+    };
     let (error, result) = match job.ending.as_deref() {
         None => (None, None),
-        Some(Ending::Failed(failure)) => (Some(status::job_error(job.id, failure)), None),
-        Some(Ending::Succeeded(images) | Ending::Cancelled(images)) => {
-            let images =
-                spec.labels.iter().zip(images).map(|(label, made)| image(job.id, label, made)).collect();
-            (None, Some(proto::job::Result::OptimizeResult(proto::OptimizeResult { images })))
+        Some(Ending::Failed(failure, images)) => {
+            let error = status::job_error(job.id, failure);
+            (Some(error), if images.is_empty() { None } else { result(images) })
         }
+        Some(Ending::Succeeded(images) | Ending::Cancelled(images)) => (None, result(images)),
     };
     proto::Job {
         name: names::job(job.id),

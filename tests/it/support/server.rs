@@ -19,6 +19,7 @@ pub struct Setup {
     models: Vec<PathBuf>,
     plugins: Vec<PathBuf>,
     flags: Vec<String>,
+    threads: u32,
 }
 
 impl Setup {
@@ -29,6 +30,8 @@ impl Setup {
             models: models.iter().flat_map(|folder| folders_of(folder)).collect(),
             plugins: built().plugins().map(Path::to_owned).to_vec(),
             flags: Vec::new(),
+            // Tests run beside each other: servers of several threads each would wait for one another's at every operator.
+            threads: 1,
         }
     }
 
@@ -36,6 +39,11 @@ impl Setup {
     pub fn flag(mut self, name: &str, value: impl ToString) -> Self {
         self.flags.extend([name.to_owned(), value.to_string()]);
         self
+    }
+
+    /// Threads of one operator.
+    pub fn threads(self, threads: u32) -> Self {
+        Self { threads, ..self }
     }
 
     /// One model folder more, under the folder's own name.
@@ -65,8 +73,8 @@ impl Setup {
         let mut command = Command::new(built().server());
         command.arg("--models").arg(link("models", &self.models));
         command.arg("--plugins").arg(link("plugins", &self.plugins));
-        // Tests run beside each other: servers of several threads each would wait for one another's at every operator.
-        command.args(["--listen", "127.0.0.1:0", "--device", "cpu", "--threads", "1"]).args(&self.flags);
+        command.args(["--listen", "127.0.0.1:0", "--device", "cpu"]).args(&self.flags);
+        command.args(["--threads", &self.threads.to_string()]);
         // A developer's own settings are none of the tests' business.
         let own = std::env::vars_os().map(|(name, _)| name);
         own.filter(|name| name.to_string_lossy().starts_with("UNITSCOPE_")).for_each(|name| {

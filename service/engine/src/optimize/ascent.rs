@@ -5,20 +5,23 @@ use super::loss::BoundTerm;
 use super::optimizer::Optimizer;
 use super::parameterization::Canvas;
 use super::plan::Plan;
-use super::{DEAD_STEPS, End, Observer, Outcome, Picture, RunError, StepReport};
+use super::{DEAD_STEPS, End, Failed, Observer, Outcome, Picture, RunError, StepReport};
 use crate::model::gradients;
-use crate::plugin::{TermError, TermKind};
+use crate::plugin::TermKind;
 use tch::{Device, Kind, TchError, Tensor};
 
 impl Plan {
-    /// Makes the pictures on `device`, telling `observer` after each step.
+    /// Makes the pictures on `device`, telling `observer` after each step. Cancelled before its first step, it makes none.
     ///
     /// # Errors
     /// A term that failed, a value that is not finite, an operator that failed; each names the term or layer and the step.
-    pub fn run(self, device: Device, observer: &mut dyn Observer) -> Result<Vec<Outcome>, RunError> {
+    pub fn run(self, device: Device, observer: &mut dyn Observer) -> Result<Vec<Outcome>, Failed> {
         let steps = self.spec.steps;
         let mut ascent = Ascent::start(self, device)?;
-        let start = ascent.clean_scores(0)?;
+        let start = match ascent.clean_scores(0, &|| observer.cancelled()) {
+            Err(error) if error.is_cancelled() && observer.cancelled() => return Ok(Vec::new()),
+            start => start?,
+        };
         let mut cancelled = false;
         for step in 1..=steps {
             cancelled = observer.cancelled();
@@ -26,15 +29,21 @@ impl Plan {
                 break;
             }
             match ascent.step(step, &|| observer.cancelled()) {
-                Err(RunError::Term { error: TermError::Cancelled { .. }, .. }) if observer.cancelled() => {
+                Err(error) if error.is_cancelled() && observer.cancelled() => {
                     cancelled = true;
                     break;
                 }
+                Err(error) if error.is_not_finite() => return Err(ascent.restore(&start, error)),
                 report => observer.step(report?),
             }
             ascent.show(step, observer)?;
         }
-        ascent.finish(&start, cancelled)
+        match ascent.clean_scores(ascent.last_step(), &|| observer.gives_up()) {
+            Err(error) if error.is_cancelled() && observer.gives_up() => {
+                Ok(ascent.outcomes(&start, None, true)?)
+            }
+            end => Ok(ascent.outcomes(&start, Some(&end?), cancelled)?),
+        }
     }
 }
 
@@ -47,6 +56,8 @@ struct Ascent {
     still_steps: Vec<u32>,
     /// Steps made for each picture.
     steps_made: Vec<u32>,
+    /// Parameters and steps made before the last update.
+    before: Option<(Tensor, Vec<u32>)>,
 }
 
 impl Ascent {
@@ -57,7 +68,14 @@ impl Ascent {
         let optimizer = Optimizer::new(plan.spec.optimizer, canvas.parameters()).map_err(at_start)?;
         let images = plan.spec.images as usize;
         let evaluator = Evaluator::new(plan, device)?;
-        Ok(Self { evaluator, canvas, optimizer, still_steps: vec![0; images], steps_made: vec![0; images] })
+        Ok(Self {
+            evaluator,
+            canvas,
+            optimizer,
+            still_steps: vec![0; images],
+            steps_made: vec![0; images],
+            before: None,
+        })
     }
 
     /// One step up: evaluates the views of this step, lets step operations edit the gradient, and moves.
@@ -68,6 +86,7 @@ impl Ascent {
         let gradient = evaluation.gradient;
         let norms = norms_of(&gradient, step)?;
         self.check_finite(step, &norms, "the gradient")?;
+        let steps_made = self.steps_made.clone();
         for (place, moved) in evaluation.moved.iter().enumerate() {
             if !self.dead(place) {
                 self.still_steps[place] = if *moved { 0 } else { self.still_steps[place] + 1 };
@@ -83,6 +102,7 @@ impl Ascent {
         let up = up.map_err(|error| RunError::Model { step, error })?.into_iter().next().flatten();
         let up = up.expect("pictures depend on the parameters by construction");
         let moving = Tensor::f_from_slice(&moving).and_then(|m| m.f_to(up.device())).map_err(torch)?;
+        self.before = Some((parameters.f_detach_copy().map_err(torch)?, steps_made));
         self.optimizer.ascend(parameters, &up, &moving).map_err(torch)?;
         Ok(StepReport { step, scores: evaluation.scores, terms: evaluation.terms, gradient_norms: norms })
     }
@@ -130,32 +150,56 @@ impl Ascent {
     }
 
     /// The sum and its parts on the pictures themselves.
-    fn clean_scores(&mut self, step: u32) -> Result<Evaluation, RunError> {
+    fn clean_scores(&mut self, step: u32, cancelled: &dyn Fn() -> bool) -> Result<Evaluation, RunError> {
         let pictures = tch::no_grad(|| self.canvas.images());
         let pictures = pictures.map_err(|error| RunError::Torch { step, error })?;
-        self.evaluator.evaluate(step, &pictures, false, &|| false)
+        self.evaluator.evaluate(step, &pictures, false, cancelled)
     }
 
-    fn finish(mut self, start: &Evaluation, cancelled: bool) -> Result<Vec<Outcome>, RunError> {
-        let last = self.steps_made.iter().copied().max().unwrap_or(0);
-        let end = self.clean_scores(last)?;
-        let pictures = self.pictures(last)?;
+    /// The last step of any picture.
+    fn last_step(&self) -> u32 {
+        self.steps_made.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Takes the pictures back to before the update that led to `error`, the last ones whose values were all finite.
+    fn restore(mut self, start: &Evaluation, error: RunError) -> Failed {
+        let Some((parameters, steps_made)) = self.before.take() else { return error.into() };
+        let taken_back =
+            tch::no_grad(|| self.canvas.parameters().shallow_clone().f_copy_(&parameters).map(|_| ()));
+        self.steps_made = steps_made;
+        let outcomes = taken_back
+            .map_err(|error| RunError::Torch { step: self.last_step(), error })
+            .and_then(|()| self.clean_scores(self.last_step(), &|| false))
+            .and_then(|end| self.outcomes(start, Some(&end), true));
+        // Without pictures the error itself is what there is to say.
+        Failed { error, outcomes: outcomes.unwrap_or_default() }
+    }
+
+    /// What became of each picture; `end` holds its clean scores, where they were taken.
+    fn outcomes(
+        &self,
+        start: &Evaluation,
+        end: Option<&Evaluation>,
+        stopped: bool,
+    ) -> Result<Vec<Outcome>, RunError> {
+        let pictures = self.pictures(self.last_step())?;
         let outcome = |(place, picture): (usize, Picture)| {
             let image = place as u32;
-            let value = |(term, values): (&BoundTerm, &Vec<f64>)| {
+            let value = |(number, term): (usize, &BoundTerm)| {
                 let slot = term.images.binary_search(&image).ok()?;
-                (term.kind() != TermKind::StepOperation).then_some(values[slot])
+                let value = end.map_or(f64::NAN, |end| end.terms[number][slot]);
+                (term.kind() != TermKind::StepOperation).then_some(value)
             };
             Outcome {
                 end: match self.dead(place) {
                     true => End::Dead { hint: self.hint(image) },
-                    false if cancelled => End::Stopped,
+                    false if stopped => End::Stopped,
                     false => End::Completed,
                 },
                 steps: self.steps_made[place],
-                score: end.scores[place],
+                score: end.map_or(f64::NAN, |end| end.scores[place]),
                 start_score: start.scores[place],
-                terms: self.evaluator.plan.terms.iter().zip(&end.terms).map(value).collect(),
+                terms: self.evaluator.plan.terms.iter().enumerate().map(value).collect(),
                 picture,
             }
         };

@@ -142,19 +142,15 @@ impl Evaluator {
         Ok(Forward { clean, rows, taps })
     }
 
-    /// Adds zeros where the export fixed a larger batch than the pass has pictures.
+    /// Adds zeros where the export takes only larger batches than the pass has pictures.
     fn fill(&self, input: &Tensor) -> Result<Tensor, TchError> {
         let mut size = input.size();
-        match self.plan.model.fixed().batch {
-            Some(batch) if i64::from(batch) > size[0] => {
-                size[0] = i64::from(batch) - size[0];
-                Tensor::f_cat(
-                    &[input.shallow_clone(), input.f_new_zeros(&size, (input.kind(), input.device()))?],
-                    0,
-                )
-            }
-            _ => Ok(input.shallow_clone()),
+        let missing = i64::from(*self.plan.model.batches().start()) - size[0];
+        if missing <= 0 {
+            return Ok(input.shallow_clone());
         }
+        size[0] = missing;
+        Tensor::f_cat(&[input.shallow_clone(), input.f_new_zeros(&size, (input.kind(), input.device()))?], 0)
     }
 
     /// Asks every term for its values on the readings of a group.

@@ -1,8 +1,8 @@
 //! From a spec to what can run: every check that needs the model or the plugins, and the shape of the passes.
 
-use super::limits::PIXELS_AT_ONCE;
+use super::limits::ELEMENTS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Source};
-use crate::model::{ChannelOrder, FixedInput, LayerShape, Model};
+use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
 use crate::spec::{FieldError, OptimizeSpec, TermSpec};
@@ -46,67 +46,78 @@ pub fn prepare(
     registry: &Registry,
 ) -> Result<Plan, Vec<FieldError>> {
     let mut errors = check_input(spec, model);
+    let has_size = errors.is_empty();
     let mut binder = Binder { spec, model, registry, layers: Vec::new() };
-    let mut terms = Vec::with_capacity(spec.terms.len());
+    let mut bound = Vec::with_capacity(spec.terms.len());
     for (place, term) in spec.terms.iter().enumerate() {
         match binder.bind(place, term) {
-            Ok(bound) => terms.push(bound),
+            Ok(term) => bound.push((place, term)),
             Err(error) => errors.push(error),
         }
     }
     let layers = binder.layers;
-    if errors.is_empty() {
+    if has_size {
+        errors.extend(prepare_terms(spec, model, &layers, &mut bound));
+    }
+    let all_bound = bound.len() == spec.terms.len();
+    let terms: Vec<BoundTerm> = bound.into_iter().map(|(_, term)| term).collect();
+    if all_bound {
         errors.extend(uncovered(spec, &terms));
-        errors.extend(prepare_terms(spec, model, &layers, &mut terms));
     }
     if !errors.is_empty() {
         return Err(errors);
     }
     let read = (0..spec.images).map(|image| layers_of(image, &terms)).collect();
     let groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
-    match check_memory(spec, &groups) {
+    match check_memory(spec, model, &layers, &groups) {
         Some(error) => Err(vec![error]),
         None => Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups }),
     }
 }
 
 /// Bounds what is alive at once: the passes of a group wait for each other.
-fn check_memory(spec: &OptimizeSpec, groups: &[Group]) -> Option<FieldError> {
-    let images = |group: &Group| group.passes.iter().map(|pass| pass.images.len() as u64).sum::<u64>();
-    let together = groups.iter().map(images).max()?;
-    let pixels = together * u64::from(spec.height) * u64::from(spec.width);
-    (pixels > PIXELS_AT_ONCE).then(|| {
+fn check_memory(
+    spec: &OptimizeSpec,
+    model: &Model,
+    layers: &[String],
+    groups: &[Group],
+) -> Option<FieldError> {
+    let pixels =
+        u64::from(model.manifest().input.channels.count()) * u64::from(spec.height) * u64::from(spec.width);
+    let of_pass = |pass: &Pass| {
+        let read: Vec<String> = pass.layers.iter().map(|&layer| layers[layer].clone()).collect();
+        let activations = model.elements(&read, spec.height, spec.width)?;
+        Ok(pixels.saturating_add(activations).saturating_mul(pass.images.len() as u64))
+    };
+    let of_group = |group: &Group| group.passes.iter().map(of_pass).sum::<Result<u64, ModelError>>();
+    let elements = match groups.iter().map(of_group).collect::<Result<Vec<_>, _>>() {
+        Ok(elements) => elements.into_iter().max()?,
+        Err(error) => return Some(FieldError::new("size", error.to_string())),
+    };
+    (elements > ELEMENTS_AT_ONCE).then(|| {
         let field = if groups.len() > 1 { "images_per_pass" } else { "images" };
         FieldError::new(
             field,
             format!(
-                "{together} images of {} × {} have {pixels} pixels; at most {PIXELS_AT_ONCE} are kept at once (images that a \
-                 term couples, or images_per_pass): ask for fewer, or for smaller ones",
+                "images of {} × {} that go through the network together have {elements} activations; at most \
+                 {ELEMENTS_AT_ONCE} are kept at once (images that a term couples, or images_per_pass): ask for fewer images, or \
+                 for smaller ones",
                 spec.height, spec.width
             ),
         )
     })
 }
 
-/// Holds the spec's sizes against what the export fixed, and its colours against the model's channels.
+/// Holds the spec's sizes against what the export allows, and its colours against the model's channels.
 fn check_input(spec: &OptimizeSpec, model: &Model) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let FixedInput { batch, height, width } = model.fixed();
-    let mut fixed = |field: &str, what: &str, axis: u32, asked: u32, only: Option<u32>| {
-        if let Some(only) = only.filter(|&only| only != asked) {
-            errors.push(FieldError::new(
-                field,
-                format!(
-                    "{asked} does not fit: the export of model `{}` fixed the {what} at {only}; ask for {only}, or export \
-                     with `dynamic_shapes=({{{axis}: torch.export.Dim.DYNAMIC}},)`",
-                    model.name()
-                ),
-            ));
-        }
+    let field = |axis| match axis {
+        model::Axis::Batch => "images_per_pass",
+        model::Axis::Height => "size.height",
+        _ => "size.width",
     };
-    fixed("images_per_pass", "batch size", 0, spec.images_per_pass, batch);
-    fixed("size.height", "height", 2, spec.height, height);
-    fixed("size.width", "width", 3, spec.width, width);
+    let refusals = model.refusals(spec.images_per_pass, spec.height, spec.width);
+    let mut errors: Vec<FieldError> =
+        refusals.into_iter().map(|(axis, reason)| FieldError::new(field(axis), reason)).collect();
     let colors = matches!(model.manifest().input.channels, ChannelOrder::Rgb | ChannelOrder::Bgr);
     if spec.decorrelate_colors && !colors {
         errors.push(FieldError::new(
@@ -212,7 +223,7 @@ fn prepare_terms(
     spec: &OptimizeSpec,
     model: &Model,
     layers: &[String],
-    terms: &mut [BoundTerm],
+    terms: &mut [(usize, BoundTerm)],
 ) -> Vec<FieldError> {
     let shapes = match model.shapes(layers, spec.height, spec.width) {
         Ok(shapes) => shapes,
@@ -221,7 +232,7 @@ fn prepare_terms(
     let channels = i64::from(model.manifest().input.channels.count());
     let picture = [channels, i64::from(spec.height), i64::from(spec.width)];
     let mut errors = Vec::new();
-    for (place, term) in terms.iter_mut().enumerate() {
+    for (place, term) in terms {
         let views: Result<Vec<View>, _> = term
             .sources
             .iter()
@@ -235,7 +246,7 @@ fn prepare_terms(
             })
             .collect();
         match views {
-            Ok(views) => errors.extend(term.prepare(&views).err().map(|error| field_error(place, &error))),
+            Ok(views) => errors.extend(term.prepare(&views).err().map(|error| field_error(*place, &error))),
             Err(error) => errors.push(FieldError::new("size", error.to_string())),
         }
     }
