@@ -18,6 +18,7 @@ fn dead_and_alive(steps: u32) -> OptimizeSpec {
         images: Some(2),
         steps: Some(steps),
         parameterization,
+        redirect: Some(false),
         ..spec("dead", [on(2, 0), on(4, 1)])
     }
 }
@@ -39,13 +40,39 @@ async fn a_dead_unit_ends_as_dead_with_a_hint_and_the_others_go_on() {
 async fn a_job_whose_every_unit_is_dead_stops_early() {
     let server = Server::start();
     let client = server.client().await;
-    let spec = OptimizeSpec {
+    let dead = |redirect| OptimizeSpec {
         steps: Some(10_000),
+        redirect: Some(redirect),
         ..spec("dead", [term("channel", json!({"layer": "relu1", "channel": 2}))])
     };
-    let job = client.run(spec).await;
-    assert_eq!(job.steps_done, 16);
-    assert_eq!(crate::support::images(&job)[0].outcome(), Outcome::Dead);
+    // No picture reaches its threshold, so that redirection moves pixels for nothing.
+    for (redirect, steps, words) in
+        [(false, 16, "16 steps in a row"), (true, 128, "stayed off for 128 steps")]
+    {
+        let job = client.run(dead(redirect)).await;
+        assert_eq!(job.steps_done, steps);
+        let picture = &crate::support::images(&job)[0];
+        assert_eq!(picture.outcome(), Outcome::Dead);
+        assert!(picture.hint.contains(words), "{}", picture.hint);
+    }
+}
+
+/// Around mid grey channel 4 is off, in every place: nothing but redirection gets it over its threshold.
+#[tokio::test]
+async fn a_unit_that_is_off_is_woken_by_redirection_alone() {
+    let server = Server::start();
+    let client = server.client().await;
+    let off = |redirect| OptimizeSpec {
+        steps: Some(60),
+        redirect: Some(redirect),
+        ..spec("dead", [term("channel", json!({"layer": "relu1", "channel": 4}))])
+    };
+    let picture = client.make(off(false)).await.remove(0);
+    assert_eq!((picture.outcome(), picture.score, picture.start_score), (Outcome::Dead, 0.0, 0.0));
+    let job = client.run(off(true)).await;
+    let picture = crate::support::images(&job).remove(0);
+    assert_eq!((picture.outcome(), picture.start_score), (Outcome::Completed, 0.0));
+    assert!(picture.score > 0.0);
 }
 
 #[tokio::test]
@@ -67,6 +94,7 @@ async fn the_hint_helps() {
     // Only a term that climbs counts: a penalty alone moves pixels, but not the unit.
     let penalized =
         [term("channel", json!({"layer": "relu1", "channel": 2})), term("total_variation", json!({}))];
-    let picture = client.make(OptimizeSpec { steps: Some(40), ..spec("dead", penalized) }).await.remove(0);
+    let penalized = OptimizeSpec { steps: Some(40), redirect: Some(false), ..spec("dead", penalized) };
+    let picture = client.make(penalized).await.remove(0);
     assert_eq!(picture.outcome(), Outcome::Dead);
 }

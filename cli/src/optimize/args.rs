@@ -128,6 +128,9 @@ pub struct WantedArgs {
     /// Pictures that share one pass through the network [server's default: at most 8].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub images_per_pass: Option<u32>,
+    /// Leave units that are off as they are, instead of letting gradients through activations that block them.
+    #[arg(long, help_heading = "How")]
+    pub no_redirect: bool,
     /// Keep the pictures at these steps too, such as `16,64,256`.
     #[arg(long, value_name = "STEP,…", value_delimiter = ',', help_heading = "How")]
     pub snapshots: Vec<u32>,

@@ -61,6 +61,7 @@ impl Request {
             snapshot_steps: args.snapshots.clone(),
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
+            redirect: args.no_redirect.then_some(false),
             labels: labels(args, &wanted, picture_count)?,
         };
         Ok(Request { spec, arguments: terms.arguments, from_flags: true })
@@ -84,6 +85,7 @@ impl Request {
             "optimizer" => "--learning-rate",
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
+            "redirect" => "--no-redirect",
             "labels" => "--label",
             _ => return None,
         };

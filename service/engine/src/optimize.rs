@@ -79,7 +79,7 @@ pub struct Outcome {
 pub enum End {
     /// All steps were made.
     Completed,
-    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row.
+    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row, or for [`OFF_STEPS`] steps in which it was redirected.
     Dead {
         /// What to try.
         hint: String,
@@ -91,6 +91,10 @@ pub enum End {
 /// Steps with a gradient of exactly zero after which a picture ends as dead: as long as lucid redirects dead ReLUs at the start
 /// (`misc/redirected_relu_grad.py`), by when jitter has shown the unit many views.
 pub const DEAD_STEPS: u32 = 16;
+
+/// Steps with a gradient of exactly zero through the network as it is, after which a picture ends as dead though redirected gradients
+/// moved it all the while. A unit of a trained network that can be woken wakes within some ten.
+pub const OFF_STEPS: u32 = 128;
 
 /// A run that ended early.
 #[derive(Debug)]
@@ -182,6 +186,7 @@ mod testing {
             optimizer: Optimizer::DEFAULT,
             snapshot_steps: vec![],
             images_per_pass: 8,
+            redirect: true,
         }
     }
 }

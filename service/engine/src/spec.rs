@@ -35,6 +35,8 @@ pub struct OptimizeSpec {
     pub snapshot_steps: Vec<u32>,
     /// Pictures that share one pass, at least 1.
     pub images_per_pass: u32,
+    /// Let gradients through activations that are off, for pictures whose gradient through the network is exactly zero.
+    pub redirect: bool,
 }
 
 /// One summand, or a step operation.

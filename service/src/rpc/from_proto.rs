@@ -75,6 +75,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         transforms: parts::transforms(spec.transforms.as_ref(), height, width, &mut wrong),
         optimizer: parts::optimizer(spec.optimizer.as_ref(), &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
+        redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),
     };
     check_totals(&optimize, spec.encoded_len(), limits, &mut wrong);

@@ -15,7 +15,7 @@ use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
 use super::manifest::Manifest;
-use super::passes::{cut::cut, out_of_place::out_of_place, tap};
+use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, redirect::redirect, tap};
 use super::pt2;
 use super::weights::Weights;
 
@@ -173,12 +173,26 @@ impl Model {
         Ok(cut(Graph { outputs, ..self.graph.clone() }))
     }
 
-    /// The network up to these layers, its weights on `device`.
+    /// The network up to these layers, its weights on `device`, batch norms folded.
     ///
     /// # Errors
     /// As [`Model::layer`]; [`ModelError::Torch`] if the device has no room.
     pub fn program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
-        Program::new(&self.cut(layers)?, &self.weights, device)
+        self.prepared(self.cut(layers)?, device)
+    }
+
+    /// The same network, which computes the same values, with a gradient of 1 through activations that are off.
+    ///
+    /// # Errors
+    /// As [`Model::program`].
+    pub fn redirected_program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
+        self.prepared(redirect(self.cut(layers)?), device)
+    }
+
+    fn prepared(&self, graph: Graph, device: Device) -> Result<Program, ModelError> {
+        let shapes = self.shapes_at(self.manifest.input.height, self.manifest.input.width)?;
+        let (graph, foldings) = fold(graph, |id| shapes.get(&id).map(Vec::len));
+        Program::new(&graph, &self.weights.folded(&foldings)?, device)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The passes, each a function from graph to graph; they know no file format and no tensors.
 
 pub mod cut;
+pub mod fold;
 pub mod out_of_place;
+pub mod redirect;
 pub mod tap;

@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::archive::Archive;
 use super::error::ModelError;
 use super::limits::{self, at_most};
+use super::passes::fold::Folding;
 use super::pt2::{Dtype, StoredTensor};
 
 /// Tensors by the name that they are stored under. Tensors that the network shares are one tensor here.
@@ -42,6 +43,26 @@ impl Weights {
             };
             known.push((source, tensor.shallow_clone()));
             tensors.insert(name.to_owned(), tensor);
+        }
+        Ok(Self { tensors })
+    }
+
+    /// No tensors.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { tensors: HashMap::new() }
+    }
+
+    /// The same tensors, and those that the foldings make.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] where sizes do not go together.
+    pub fn folded(&self, foldings: &[Folding]) -> Result<Self, ModelError> {
+        let shared = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        let mut tensors: HashMap<String, Tensor> = shared.collect();
+        for folding in foldings {
+            let made = tch::no_grad(|| folded(&self.tensors, folding))?;
+            tensors.extend(folding.made.iter().cloned().zip(made));
         }
         Ok(Self { tensors })
     }
@@ -105,6 +126,52 @@ impl Storages<'_> {
         self.bytes = self.bytes.saturating_add(bytes);
         at_most("the size of all weights in bytes", self.bytes, limits::FILE_BYTES).map(|_| ())
     }
+}
+
+/// The two tensors of a folding, in float32, computed in float64.
+fn folded(tensors: &HashMap<String, Tensor>, folding: &Folding) -> Result<[Tensor; 2], ModelError> {
+    let stored = |name: &String| {
+        let tensor =
+            tensors.get(name).ok_or_else(|| ModelError::format(format!("tensor `{name}` was not loaded")))?;
+        Ok::<_, ModelError>(tensor.f_to_kind(Kind::Double)?)
+    };
+    let weight = stored(&folding.weight)?;
+    let channels = weight.size().first().copied();
+    let vectors = [
+        folding.bias.as_ref(),
+        folding.scale.as_ref(),
+        folding.shift.as_ref(),
+        Some(&folding.mean),
+        Some(&folding.variance),
+    ];
+    for name in vectors.into_iter().flatten() {
+        let size = tensors.get(name).map(Tensor::size).unwrap_or_default();
+        if size.len() != 1 || size.first().copied() != channels {
+            return Err(ModelError::format(format!(
+                "tensor `{name}` of a batch norm has the shape {size:?}, but the layer before it has {channels:?} channels"
+            )));
+        }
+    }
+    let (mean, variance) = (stored(&folding.mean)?, stored(&folding.variance)?);
+    let mut factor = variance.f_add_scalar(folding.epsilon)?.f_rsqrt()?;
+    if let Some(scale) = &folding.scale {
+        factor = factor.f_mul(&stored(scale)?)?;
+    }
+    let mut bias = mean.f_neg()?;
+    if let Some(own) = &folding.bias {
+        bias = bias.f_add(&stored(own)?)?;
+    }
+    bias = bias.f_mul(&factor)?;
+    if let Some(shift) = &folding.shift {
+        bias = bias.f_add(&stored(shift)?)?;
+    }
+    let mut by_channel = vec![1; weight.dim()];
+    if let Some(first) = by_channel.first_mut() {
+        *first = -1;
+    }
+    let weight = weight.f_mul(&factor.f_reshape(&by_channel)?)?.f_to_kind(Kind::Float)?;
+    let weight = if weight.dim() == 4 { channels_last(&weight)? } else { weight };
+    Ok([weight, bias.f_to_kind(Kind::Float)?])
 }
 
 fn kind(dtype: Dtype) -> Kind {

@@ -1,11 +1,11 @@
 //! The loop of gradient ascent: parameters → pictures → views → activations → terms, and back.
 
-use super::evaluate::{Evaluation, Evaluator, norms};
+use super::evaluate::{Evaluation, Evaluator, Flow, norms};
 use super::loss::BoundTerm;
 use super::optimizer::Optimizer;
 use super::parameterization::Canvas;
 use super::plan::Plan;
-use super::{DEAD_STEPS, End, Failed, Observer, Outcome, Picture, RunError, StepReport};
+use super::{DEAD_STEPS, End, Failed, OFF_STEPS, Observer, Outcome, Picture, RunError, StepReport};
 use crate::model::gradients;
 use crate::plugin::TermKind;
 use tch::{Device, Kind, TchError, Tensor};
@@ -52,8 +52,8 @@ struct Ascent {
     evaluator: Evaluator,
     canvas: Canvas,
     optimizer: Optimizer,
-    /// For each picture how many steps in a row its gradient was exactly zero.
-    still_steps: Vec<u32>,
+    /// By picture.
+    lives: Vec<Life>,
     /// Steps made for each picture.
     steps_made: Vec<u32>,
     /// Parameters and steps made before the last update.
@@ -72,7 +72,7 @@ impl Ascent {
             evaluator,
             canvas,
             optimizer,
-            still_steps: vec![0; images],
+            lives: vec![Life::default(); images],
             steps_made: vec![0; images],
             before: None,
         })
@@ -87,9 +87,9 @@ impl Ascent {
         let norms = norms_of(&gradient, step)?;
         self.check_finite(step, &norms, "the gradient")?;
         let steps_made = self.steps_made.clone();
-        for (place, moved) in evaluation.moved.iter().enumerate() {
+        for (place, flow) in evaluation.flows.iter().enumerate() {
             if !self.dead(place) {
-                self.still_steps[place] = if *moved { 0 } else { self.still_steps[place] + 1 };
+                self.lives[place].count(*flow);
                 self.steps_made[place] = step;
             }
         }
@@ -115,11 +115,11 @@ impl Ascent {
     }
 
     fn dead(&self, place: usize) -> bool {
-        self.still_steps[place] >= DEAD_STEPS
+        self.lives[place].is_over()
     }
 
     fn all_dead(&self) -> bool {
-        (0..self.still_steps.len()).all(|place| self.dead(place))
+        self.lives.iter().all(Life::is_over)
     }
 
     /// Hands out snapshots and previews of the pictures as they are after `step`.
@@ -212,13 +212,37 @@ impl Ascent {
         let read = passes.filter(|pass| pass.images.contains(&image)).flat_map(|pass| &pass.layers);
         let paths: Vec<&String> = read.map(|&layer| &self.evaluator.plan.layers[layer]).collect();
         let has_pre = |path: &&&String| self.evaluator.plan.model.layer(&format!("{path}:pre")).is_ok();
-        let why = format!("the gradient was exactly zero for {DEAD_STEPS} steps in a row");
+        let Life { off, still } = self.lives[image as usize];
+        let why = match still >= DEAD_STEPS {
+            true => format!("the gradient was exactly zero for {still} steps in a row"),
+            false => format!("the unit stayed off for {off} steps, though its gradient was redirected"),
+        };
         match paths.iter().find(has_pre) {
             Some(path) => {
                 format!("{why}: the unit does not react; try `{path}:pre`, its value before the activation")
             }
             None => format!("{why}: the unit does not react; try another seed, or a layer before it"),
         }
+    }
+}
+
+/// For how many steps in a row a picture's gradient was exactly zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Life {
+    /// Through the network as it is.
+    off: u32,
+    /// Redirected as well.
+    still: u32,
+}
+
+impl Life {
+    fn count(&mut self, flow: Flow) {
+        self.off = if flow == Flow::Own { 0 } else { self.off + 1 };
+        self.still = if flow == Flow::None { self.still + 1 } else { 0 };
+    }
+
+    fn is_over(&self) -> bool {
+        self.still >= DEAD_STEPS || self.off >= OFF_STEPS
     }
 }
 

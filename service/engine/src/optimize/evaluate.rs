@@ -17,6 +17,8 @@ pub struct Evaluator {
     normalization: Normalization,
     /// By the layers that a pass reads.
     programs: BTreeMap<Vec<usize>, Program>,
+    /// The same, with activations that are off letting gradients through; made when first needed.
+    redirected: BTreeMap<Vec<usize>, Program>,
     /// What each axis of each layer of the plan means.
     axes: Vec<Vec<Axis>>,
     /// One per pass of each group, filled anew each step.
@@ -31,8 +33,19 @@ pub struct Evaluation {
     pub terms: Vec<Vec<f64>>,
     /// `[n, c, h, w]`: the gradient of the sum that came through the network and from penalties.
     pub gradient: Tensor,
-    /// For each picture whether the network let any gradient through.
-    pub moved: Vec<bool>,
+    /// For each picture what the network let through.
+    pub flows: Vec<Flow>,
+}
+
+/// What of a picture's gradient came through the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Some, or the picture reads no layer.
+    Own,
+    /// None, but some where activations that are off let it through.
+    Redirected,
+    /// None.
+    None,
 }
 
 impl Evaluator {
@@ -56,7 +69,7 @@ impl Evaluator {
         };
         let axes = plan.layers.iter().map(axes).collect();
         let readings = plan.groups.iter().map(|_| Vec::new()).collect();
-        Ok(Self { normalization, programs, axes, readings, plan })
+        Ok(Self { normalization, programs, redirected: BTreeMap::new(), axes, readings, plan })
     }
 
     /// The sum and its parts for `pictures` `[n, c, h, w]`; with `climb` on this step's views and with gradients, else on the clean
@@ -73,7 +86,7 @@ impl Evaluator {
             scores: vec![0.0; self.plan.spec.images as usize],
             terms: self.plan.terms.iter().map(|term| vec![f64::NAN; term.images.len()]).collect(),
             gradient: pictures.f_zeros_like().map_err(torch)?,
-            moved: vec![false; self.plan.spec.images as usize],
+            flows: vec![Flow::None; self.plan.spec.images as usize],
         };
         for place in 0..self.plan.groups.len() {
             let forwards = self.forward(step, place, pictures, climb)?;
@@ -127,19 +140,30 @@ impl Evaluator {
         let Some(program) = self.programs.get(&pass.layers) else {
             return Ok(Forward { clean, rows, taps: Vec::new() });
         };
-        let run = || {
-            let view = match climb {
-                true => transform::views(&self.plan.spec, &pass.images, step, &clean).map_err(torch)?,
-                false => clean.shallow_clone(),
-            };
-            let input = self.normalization.apply(&view).map_err(torch)?;
-            let filled = self.fill(&input).map_err(torch)?;
-            let taps = program.run(&filled).map_err(|error| RunError::Model { step, error })?;
-            let count = pass.images.len() as i64;
-            taps.iter().map(|tap| tap.f_narrow(0, 0, count).map_err(torch)).collect::<Result<_, _>>()
-        };
+        let run = || self.taps(step, pass, &clean, program, climb);
         let taps = if climb { run() } else { tch::no_grad(run) }?;
         Ok(Forward { clean, rows, taps })
+    }
+
+    /// What the network makes of the pass's pictures, or of their views at this step.
+    fn taps(
+        &self,
+        step: u32,
+        pass: &Pass,
+        clean: &Tensor,
+        program: &Program,
+        climb: bool,
+    ) -> Result<Vec<Tensor>, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let view = match climb {
+            true => transform::views(&self.plan.spec, &pass.images, step, clean).map_err(torch)?,
+            false => clean.shallow_clone(),
+        };
+        let input = self.normalization.apply(&view).map_err(torch)?;
+        let filled = self.fill(&input).map_err(torch)?;
+        let taps = program.run(&filled).map_err(|error| RunError::Model { step, error })?;
+        let count = pass.images.len() as i64;
+        taps.iter().map(|tap| tap.f_narrow(0, 0, count).map_err(torch)).collect()
     }
 
     /// Adds zeros where the export takes only larger batches than the pass has pictures.
@@ -190,33 +214,68 @@ impl Evaluator {
         evaluation: &mut Evaluation,
     ) -> Result<(), RunError> {
         let torch = |error| RunError::Torch { step, error };
-        let passes = &self.plan.groups[group].passes;
-        for ((pass, forward), reading) in passes.iter().zip(forwards).zip(&self.readings[group]) {
-            let device = forward.clean.device();
-            let mut through = forward.clean.f_zeros_like().map_err(torch)?;
-            if !pass.layers.is_empty() {
-                let mut gradients_of_taps = Vec::with_capacity(pass.layers.len());
-                for &layer in &pass.layers {
-                    let gradient = reading.layer_gradient(layer);
-                    let gradient = gradient.expect("a pass reads its own layers");
-                    gradients_of_taps.push(gradient.f_to(device).map_err(torch)?);
-                }
-                let clean = [forward.clean.shallow_clone()];
-                let found = gradients(&forward.taps, &clean, &gradients_of_taps);
-                let found = found.map_err(|error| RunError::Model { step, error })?;
-                if let Some(gradient) = found.into_iter().next().flatten() {
-                    through = gradient;
-                }
+        for (place, forward) in forwards.iter().enumerate() {
+            let pass = &self.plan.groups[group].passes[place];
+            let slopes = self.slopes(step, group, place)?;
+            let mut through = back(step, &forward.taps, &forward.clean, &slopes)?;
+            let mut flows = flows(step, pass, &through, Flow::Own)?;
+            if self.plan.spec.redirect && flows.contains(&Flow::None) {
+                self.make_redirected(step, group, place)?;
+                let pass = &self.plan.groups[group].passes[place];
+                let other = self.redirected_gradient(step, pass, &forward.clean, &slopes)?;
+                let found = self::flows(step, pass, &other, Flow::Redirected)?;
+                // Each picture whose own gradient is zero takes the other, and nobody else does.
+                through = pick(&through, &other, &flows).map_err(torch)?;
+                let was_none = |(own, other): (&Flow, Flow)| if *own == Flow::None { other } else { *own };
+                flows = flows.iter().zip(found).map(was_none).collect();
             }
-            for (image, norm) in pass.images.iter().zip(norms(&through).map_err(torch)?) {
-                // A gradient that is not a number is no sign of death; it is reported where norms are checked.
-                evaluation.moved[*image as usize] = norm != 0.0 || pass.layers.is_empty();
+            let pass = &self.plan.groups[group].passes[place];
+            for (image, flow) in pass.images.iter().zip(flows) {
+                evaluation.flows[*image as usize] = flow;
             }
-            let own = reading.picture_gradient().f_to(device).map_err(torch)?;
-            let sum = through.f_add(&own).map_err(torch)?;
+            let own = self.readings[group][place].picture_gradient();
+            let sum = own.f_to(through.device()).and_then(|own| through.f_add(&own)).map_err(torch)?;
             let _ = evaluation.gradient.f_index_copy_(0, &forward.rows, &sum).map_err(torch)?;
         }
         Ok(())
+    }
+
+    /// The gradients that terms gave for the layers of a pass, on the device.
+    fn slopes(&self, step: u32, group: usize, place: usize) -> Result<Vec<Tensor>, RunError> {
+        let (pass, reading) = (&self.plan.groups[group].passes[place], &self.readings[group][place]);
+        let device = self.normalization.device();
+        let slope = |&layer: &usize| {
+            let gradient = reading.layer_gradient(layer).expect("a pass reads its own layers");
+            gradient.f_to(device).map_err(|error| RunError::Torch { step, error })
+        };
+        pass.layers.iter().map(slope).collect()
+    }
+
+    fn make_redirected(&mut self, step: u32, group: usize, place: usize) -> Result<(), RunError> {
+        let layers = &self.plan.groups[group].passes[place].layers;
+        if !self.redirected.contains_key(layers) {
+            let paths: Vec<String> = layers.iter().map(|&layer| self.plan.layers[layer].clone()).collect();
+            let program = self.plan.model.redirected_program(&paths, self.normalization.device());
+            let program = program.map_err(|error| RunError::Model { step, error })?;
+            self.redirected.insert(layers.clone(), program);
+        }
+        Ok(())
+    }
+
+    /// What a pass's pictures get where activations that are off let gradients through. Values are the same, so that the terms
+    /// need not be asked again.
+    fn redirected_gradient(
+        &self,
+        step: u32,
+        pass: &Pass,
+        pictures: &Tensor,
+        slopes: &[Tensor],
+    ) -> Result<Tensor, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let program = self.redirected.get(&pass.layers).expect("it was made for this pass");
+        let clean = pictures.f_detach_copy().map_err(torch)?.set_requires_grad(true);
+        let taps = self.taps(step, pass, &clean, program, true)?;
+        back(step, &taps, &clean, slopes)
     }
 
     /// Lets step operations edit the gradient of `pictures`, both `[n, c, h, w]`, in place; tells whether any did.
@@ -258,6 +317,30 @@ struct Forward {
     rows: Tensor,
     /// One per layer of the pass.
     taps: Vec<Tensor>,
+}
+
+/// What flows from `slopes` at the taps back to the pictures, `[n, c, h, w]`.
+fn back(step: u32, taps: &[Tensor], clean: &Tensor, slopes: &[Tensor]) -> Result<Tensor, RunError> {
+    let found = gradients(taps, &[clean.shallow_clone()], slopes);
+    let found = found.map_err(|error| RunError::Model { step, error })?.into_iter().next().flatten();
+    found.map_or_else(|| clean.f_zeros_like(), Ok).map_err(|error| RunError::Torch { step, error })
+}
+
+/// For each picture of a pass `flow`, or none where its gradient is exactly zero. One that is not a number is no sign of death; it
+/// is reported where norms are checked.
+fn flows(step: u32, pass: &Pass, gradient: &Tensor, flow: Flow) -> Result<Vec<Flow>, RunError> {
+    let norms = norms(gradient).map_err(|error| RunError::Torch { step, error })?;
+    Ok(norms
+        .into_iter()
+        .map(|norm| if norm != 0.0 || pass.layers.is_empty() { flow } else { Flow::None })
+        .collect())
+}
+
+/// Rows of `other` where there is no flow, else of `own`.
+fn pick(own: &Tensor, other: &Tensor, flows: &[Flow]) -> Result<Tensor, TchError> {
+    let none: Vec<bool> = flows.iter().map(|flow| *flow == Flow::None).collect();
+    let none = Tensor::f_from_slice(&none)?.f_reshape([-1, 1, 1, 1])?.f_to(own.device())?;
+    other.f_where_self(&none, own)
 }
 
 fn run_error(step: u32, error: LossError) -> RunError {

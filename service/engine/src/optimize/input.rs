@@ -27,6 +27,11 @@ impl Normalization {
         })
     }
 
+    /// Where pictures are normalized.
+    pub fn device(&self) -> Device {
+        self.scale.device()
+    }
+
     /// `[n, c, h, w]` in `0..=1`, colours red first, to the network's input of the same shape.
     pub fn apply(&self, pictures: &Tensor) -> Result<Tensor, TchError> {
         let ordered = if self.reverse_channels { pictures.f_flip([1])? } else { pictures.shallow_clone() };

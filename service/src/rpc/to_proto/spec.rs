@@ -24,6 +24,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         snapshot_steps: optimize.snapshot_steps.clone(),
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),
+        redirect: Some(optimize.redirect),
         labels: spec.labels.clone(),
     }
 }

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 use super::*;
 use crate::model::graph::Operator;
 use crate::model::shim::gradients;
-use crate::model::testing::npz;
+use crate::model::testing::{network, npz};
 
 struct Golden {
     graph: Graph,
@@ -57,15 +57,19 @@ fn check(what: &str, pass: impl Fn(Graph) -> Graph) {
             }
         }
         let program = Program::new(&graph, &golden.weights, Device::Cpu).unwrap();
-        let image = golden.input.copy().set_requires_grad(true);
-        let output = program.run(&image).unwrap();
-        npz::assert_near(&output[0], &golden.output, what);
-        let (channel, expected) = golden.gradient;
-        let slope = output[0].zeros_like();
-        let _ = slope.narrow(1, channel, 1).fill_(1.0 / output[0].size()[0] as f64);
-        let found = gradients(&output[..1], &[image], &[slope]).unwrap();
-        npz::assert_near(found[0].as_ref().unwrap(), &expected, what);
+        check_program(what, &program, &golden.input, &golden.output, &golden.gradient);
     }
+}
+
+fn check_program(what: &str, program: &Program, input: &Tensor, expected: &Tensor, gradient: &(i64, Tensor)) {
+    let image = input.copy().set_requires_grad(true);
+    let output = program.run(&image).unwrap();
+    npz::assert_near(&output[0], expected, what);
+    let (channel, expected) = gradient;
+    let slope = output[0].zeros_like();
+    let _ = slope.narrow(1, *channel, 1).fill_(1.0 / output[0].size()[0] as f64);
+    let found = gradients(&output[..1], &[image], &[slope]).unwrap();
+    npz::assert_near(found[0].as_ref().unwrap(), expected, what);
 }
 
 /// Taps every layer beside the output.
@@ -95,9 +99,69 @@ fn tap_alone() {
     check("tap", tapped);
 }
 
+/// The network's output after the passes that follow a cut, for each golden file and `change` of its graph.
+fn check_folded(what: &str, change: impl Fn(Graph) -> Graph) -> usize {
+    let mut folded = 0;
+    for golden in goldens() {
+        let (graph, foldings) = fold(change(out_of_place(golden.graph).unwrap()), |_| None);
+        graph.validate().unwrap();
+        folded += foldings.len();
+        let weights = golden.weights.folded(&foldings).unwrap();
+        check_program(
+            what,
+            &Program::new(&graph, &weights, Device::Cpu).unwrap(),
+            &golden.input,
+            &golden.output,
+            &golden.gradient,
+        );
+    }
+    folded
+}
+
+#[test]
+fn fold_alone() {
+    assert!(check_folded("fold", |graph| graph) > 0, "the networks have batch norms to fold");
+}
+
 #[test]
 fn all_together() {
     check("all", |graph| cut(tapped(out_of_place(graph).unwrap())));
+    check_folded("all, folded", |graph| cut(tapped(graph)));
+}
+
+/// Every value keeps its very bits; the gradient is PyTorch's where all units are on, and not zero where all are off.
+#[test]
+fn redirect_changes_no_value() {
+    for golden in goldens() {
+        let graph = tapped(out_of_place(golden.graph).unwrap());
+        let run = |graph: &Graph| {
+            Program::new(graph, &golden.weights, Device::Cpu).unwrap().run(&golden.input).unwrap()
+        };
+        assert_eq!(run(&graph), run(&redirect(graph.clone())));
+    }
+}
+
+#[test]
+fn a_redirected_relu_lets_gradients_through_where_it_is_off() {
+    let network = network("a = relu(x)\n b = hardtanh(a)");
+    let gradient = |graph: &Graph| {
+        let weights = Weights::none();
+        let image =
+            Tensor::from_slice(&[-2.0f32, -0.5, 0.0, 0.5, 2.0]).reshape([1, 5]).set_requires_grad(true);
+        let output = Program::new(graph, &weights, Device::Cpu).unwrap().run(&image).unwrap();
+        let slope = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0]).reshape([1, 5]);
+        let found = gradients(&output, &[image], &[slope]).unwrap().remove(0).unwrap();
+        (
+            Vec::<f32>::try_from(output[0].reshape([-1])).unwrap(),
+            Vec::<f32>::try_from(found.reshape([-1])).unwrap(),
+        )
+    };
+    let (values, plain) = gradient(&network.graph);
+    assert_eq!(
+        (values.as_slice(), plain.as_slice()),
+        ([0.0, 0.0, 0.0, 0.5, 1.0].as_slice(), [0.0, 0.0, 0.0, 4.0, 0.0].as_slice())
+    );
+    assert_eq!(gradient(&redirect(network.graph)), (values, vec![1.0, 2.0, 3.0, 4.0, 5.0]));
 }
 
 #[test]
