@@ -84,6 +84,12 @@ pub const LISTED_LABEL_BYTES: usize = 2 << 20;
 /// Bytes of a model's, term's or picture's name: they become names of files.
 pub const NAME_BYTES: usize = 128;
 
+/// Nodes of the expression that a job maximizes: a sum of all terms of a job, each with a factor, has three times [`Limits::terms`].
+pub const EXPRESSION_NODES: usize = 1024;
+
+/// How deep that expression may be: protobuf's readers stop at 100 messages within each other, lists counted.
+pub const EXPRESSION_DEPTH: usize = 64;
+
 /// Transforms of one job, as the proto says.
 pub const TRANSFORMS: usize = 16;
 

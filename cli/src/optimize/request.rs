@@ -62,6 +62,7 @@ impl Request {
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
             redirect: args.no_redirect.then_some(false),
+            objective: None,
             labels: labels(args, &wanted, picture_count)?,
         };
         Ok(Request { spec, arguments: terms.arguments, from_flags: true })

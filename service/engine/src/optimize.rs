@@ -6,6 +6,7 @@ mod evaluate;
 mod input;
 mod limits;
 mod loss;
+mod objective;
 mod optimizer;
 mod parameterization;
 mod plan;
@@ -176,6 +177,7 @@ mod testing {
         OptimizeSpec {
             images: 1,
             terms: vec![],
+            objective: None,
             steps: 1,
             seed: 5,
             height,

@@ -15,6 +15,8 @@ pub struct OptimizeSpec {
     pub images: u32,
     /// The summands of what each picture maximizes, and step operations.
     pub terms: Vec<TermSpec>,
+    /// What each picture maximizes; `None` for the sum of all objectives less that of all penalties.
+    pub objective: Option<Expression>,
     /// Steps of the optimizer, at least 1.
     pub steps: u32,
     /// The key of every random draw.
@@ -46,10 +48,52 @@ pub struct TermSpec {
     pub id: String,
     /// Finite and not zero.
     pub weight: f64,
+    /// A further factor for each of `images`, finite.
+    pub image_weights: Vec<f64>,
     /// Parameters as the client gave them; the plugin host checks them against the schema.
     pub params: BTreeMap<String, ParamValue>,
     /// The pictures it applies to, rising and not empty.
     pub images: Vec<u32>,
+}
+
+/// Arithmetic on the values of terms, for each picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    /// The value of the term at this place of the list, times its weights; 0 for pictures that it does not apply to. Not a step operation.
+    Term(usize),
+    /// Finite.
+    Constant(f64),
+    /// 0 where it is empty.
+    Sum(Vec<Expression>),
+    /// 1 where it is empty.
+    Product(Vec<Expression>),
+    /// With the other sign.
+    Negation(Box<Expression>),
+}
+
+impl Expression {
+    /// Whether the term at this place is in it.
+    #[must_use]
+    pub fn reads(&self, place: usize) -> bool {
+        self.any_term(&mut |other| other == place)
+    }
+
+    /// Whether any term is in it.
+    #[must_use]
+    pub fn reads_terms(&self) -> bool {
+        self.any_term(&mut |_| true)
+    }
+
+    fn any_term(&self, wanted: &mut impl FnMut(usize) -> bool) -> bool {
+        match self {
+            Expression::Term(place) => wanted(*place),
+            Expression::Constant(_) => false,
+            Expression::Sum(parts) | Expression::Product(parts) => {
+                parts.iter().any(|part| part.any_term(wanted))
+            }
+            Expression::Negation(part) => part.any_term(wanted),
+        }
+    }
 }
 
 /// How numbers become a picture.

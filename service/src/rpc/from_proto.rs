@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is found in one go. Paths begin at the spec, such as `terms[2].images[0]`.
 
+mod objective;
 mod parts;
 mod terms;
 
@@ -66,6 +67,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
     let optimize = OptimizeSpec {
         images,
         terms: terms::terms(&spec.terms, images, context, &mut wrong),
+        objective: objective::objective(spec.objective.as_ref(), spec.terms.len(), &mut wrong),
         steps,
         seed: spec.seed.unwrap_or(0),
         height,

@@ -2,7 +2,8 @@
 //! parameters and no optimizer.
 
 use super::input::Normalization;
-use super::loss::{self, Layer, LossError, Reading};
+use super::loss::{self, BoundTerm, Layer, LossError, Reading};
+use super::objective::Role;
 use super::plan::{Pass, Plan};
 use super::{RunError, buffer, transform};
 use crate::model::{Program, gradients};
@@ -177,7 +178,7 @@ impl Evaluator {
         Tensor::f_cat(&[input.shallow_clone(), input.f_new_zeros(&size, (input.kind(), input.device()))?], 0)
     }
 
-    /// Asks every term for its values on the readings of a group.
+    /// Asks every term for its values on the readings of a group, and for gradients, scaled by what the objective makes of them.
     fn evaluate_terms(
         &mut self,
         step: u32,
@@ -186,23 +187,80 @@ impl Evaluator {
         evaluation: &mut Evaluation,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<(), RunError> {
-        for place in 0..self.plan.terms.len() {
-            if self.plan.terms[place].kind() == TermKind::StepOperation {
-                continue;
-            }
-            let info = self.step_info(step, place, cancelled);
-            let term = &mut self.plan.terms[place];
-            let found = loss::evaluate(term, &info, &self.readings[group], climb);
-            for part in found.map_err(|error| run_error(step, error))? {
-                for (image, value) in part.images.iter().zip(part.values) {
-                    let slot =
-                        term.images.binary_search(image).expect("a term has values for its own images");
-                    evaluation.terms[place][slot] = value;
-                    evaluation.scores[*image as usize] += term.factor() * value;
+        let roles = self.plan.objective.roles().to_vec();
+        for (place, role) in roles.iter().enumerate() {
+            let slope = match role {
+                Role::Linear(slope) if climb => Some(*slope),
+                // Its slope follows from values that are not known yet.
+                _ => None,
+            };
+            let term = &self.plan.terms[place];
+            let scales: Option<Vec<f64>> =
+                slope.map(|slope| (0..term.images.len()).map(|slot| slope * term.weight(slot)).collect());
+            self.ask(step, group, place, scales.as_deref(), evaluation, cancelled)?;
+        }
+        let passes = &self.plan.groups[group].passes;
+        let images: Vec<u32> = passes.iter().flat_map(|pass| pass.images.iter().copied()).collect();
+        let leaves: Vec<Vec<f64>> = images.iter().map(|&image| self.leaves(image, evaluation)).collect();
+        for (&image, leaves) in images.iter().zip(&leaves) {
+            evaluation.scores[image as usize] = self.plan.objective.value(leaves);
+        }
+        if !climb || !roles.contains(&Role::Product) {
+            return Ok(());
+        }
+        let slopes: Vec<Vec<f64>> = leaves.iter().map(|leaves| self.plan.objective.slopes(leaves)).collect();
+        if let Some(row) = slopes.iter().position(|slopes| slopes.iter().any(|slope| !slope.is_finite())) {
+            return Err(RunError::NotFinite {
+                step,
+                image: images[row],
+                what: "a product's slope".to_owned(),
+            });
+        }
+        for place in (0..roles.len()).filter(|&place| roles[place] == Role::Product) {
+            let term = &self.plan.terms[place];
+            let mut scales = vec![0.0; term.images.len()];
+            for (image, slopes) in images.iter().zip(&slopes) {
+                if let Ok(slot) = term.images.binary_search(image) {
+                    scales[slot] = slopes[place] * term.weight(slot);
                 }
+            }
+            self.ask(step, group, place, Some(&scales), evaluation, cancelled)?;
+        }
+        Ok(())
+    }
+
+    /// Asks one term, unless it is a step operation.
+    fn ask(
+        &mut self,
+        step: u32,
+        group: usize,
+        place: usize,
+        scales: Option<&[f64]>,
+        evaluation: &mut Evaluation,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), RunError> {
+        if self.plan.terms[place].kind() == TermKind::StepOperation {
+            return Ok(());
+        }
+        let info = self.step_info(step, place, cancelled);
+        let term = &mut self.plan.terms[place];
+        let found = loss::evaluate(term, &info, &self.readings[group], scales);
+        for part in found.map_err(|error| run_error(step, error))? {
+            for (image, value) in part.images.iter().zip(part.values) {
+                let slot = term.images.binary_search(image).expect("a term has values for its own images");
+                evaluation.terms[place][slot] = value;
             }
         }
         Ok(())
+    }
+
+    /// The weighted value of every term for a picture; 0 where it has none.
+    fn leaves(&self, image: u32, evaluation: &Evaluation) -> Vec<f64> {
+        let leaf = |(term, values): (&BoundTerm, &Vec<f64>)| match term.images.binary_search(&image) {
+            Ok(slot) if term.kind() != TermKind::StepOperation => term.weight(slot) * values[slot],
+            _ => 0.0,
+        };
+        self.plan.terms.iter().zip(&evaluation.terms).map(leaf).collect()
     }
 
     /// Takes the gradients that terms put on layers back to the pictures.

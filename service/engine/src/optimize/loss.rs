@@ -1,13 +1,16 @@
-//! The sum that each picture maximizes: terms of plugins, their signs and weights, and the gradients they hand back.
+//! Terms of plugins as the loop asks them: what they read, their weights, and the gradients they hand back.
 
 use super::buffer::{self, Buffer};
 use crate::plugin::{Axis, Instance, StepInfo, TermError, TermKind, View};
+use crate::spec::TermSpec;
 use tch::{Device, TchError, Tensor};
 
 /// A term of the spec, bound to its pictures and to what it reads.
 pub struct BoundTerm {
     instance: Instance,
     weight: f64,
+    /// One per picture.
+    image_weights: Vec<f64>,
     /// The shapes that the plugin saw last.
     prepared: Vec<Vec<i64>>,
     /// Rising and not empty.
@@ -37,9 +40,10 @@ pub enum LossError {
 }
 
 impl BoundTerm {
-    /// Binds an instance whose taps are `sources`.
-    pub fn new(instance: Instance, weight: f64, images: Vec<u32>, sources: Vec<Source>) -> Self {
-        Self { instance, weight, prepared: Vec::new(), images, sources }
+    /// Binds an instance whose taps are `sources` to the pictures of its spec.
+    pub fn new(instance: Instance, spec: &TermSpec, sources: Vec<Source>) -> Self {
+        let (image_weights, images) = (spec.image_weights.clone(), spec.images.clone());
+        Self { instance, weight: spec.weight, image_weights, prepared: Vec::new(), images, sources }
     }
 
     /// Objective, penalty or step operation.
@@ -67,13 +71,9 @@ impl BoundTerm {
         self.instance.info()
     }
 
-    /// The factor of its values in the sum. This is the only place where anything is subtracted.
-    pub fn factor(&self) -> f64 {
-        match self.kind() {
-            TermKind::Objective => self.weight,
-            TermKind::Penalty => -self.weight,
-            TermKind::StepOperation => 0.0,
-        }
+    /// The factor of its value for one of its pictures, by the picture's place in `images`.
+    pub fn weight(&self, slot: usize) -> f64 {
+        self.weight * self.image_weights[slot]
     }
 
     /// Lets a step operation edit the gradient of its pictures, `[n, c, h, w]` in the order of all pictures, in place.
@@ -190,21 +190,22 @@ pub struct TermValues {
     pub values: Vec<f64>,
 }
 
-/// Evaluates one term over the passes of a group, adding `factor · ∂value/∂tap` to the readings' gradients where `wanted`.
+/// Evaluates one term over the passes of a group. Where `scales` are given, one for each of the term's pictures, it adds
+/// scale · ∂value/∂tap to the readings' gradients.
 ///
 /// A term without coupling is called pass by pass, another once with all passes together.
 pub fn evaluate(
     term: &mut BoundTerm,
     step: &StepInfo,
     readings: &[Reading],
-    wanted: bool,
+    scales: Option<&[f64]>,
 ) -> Result<Vec<TermValues>, LossError> {
     let mut found = Vec::new();
     if term.couples() {
-        found.extend(evaluate_together(term, step, readings, wanted)?);
+        found.extend(evaluate_together(term, step, readings, scales)?);
     } else {
         for reading in readings {
-            found.extend(evaluate_together(term, step, std::slice::from_ref(reading), wanted)?);
+            found.extend(evaluate_together(term, step, std::slice::from_ref(reading), scales)?);
         }
     }
     Ok(found)
@@ -214,7 +215,7 @@ fn evaluate_together(
     term: &mut BoundTerm,
     step: &StepInfo,
     readings: &[Reading],
-    wanted: bool,
+    scales: Option<&[f64]>,
 ) -> Result<Option<TermValues>, LossError> {
     let parts: Vec<(usize, Vec<u32>)> = readings
         .iter()
@@ -232,9 +233,11 @@ fn evaluate_together(
     let taps: Vec<Tap> = term
         .sources
         .iter()
-        .map(|&source| Tap::gather(source, &parts, readings, wanted))
+        .map(|&source| Tap::gather(source, &parts, readings, scales.is_some()))
         .collect::<Result<_, _>>()?;
-    let scale = vec![term.factor(); images.len()];
+    let slot = |image: &u32| term.images.binary_search(image).expect("rows are of the term's own pictures");
+    let scale: Vec<f64> =
+        images.iter().map(|image| scales.map_or(0.0, |scales| scales[slot(image)])).collect();
     let mut values = vec![0.0; images.len()];
     {
         let inputs: Vec<View> =
@@ -243,7 +246,7 @@ fn evaluate_together(
             .iter()
             .filter_map(|tap| tap.gradient.as_ref().map(|gradient| buffer::view(gradient, &tap.axes)))
             .collect::<Result<_, _>>()?;
-        let gradients = wanted.then_some(&gradients[..]);
+        let gradients = scales.map(|_| &gradients[..]);
         term.prepare(&inputs)?;
         term.instance.eval(step, &inputs, gradients, &scale, &mut values)?;
     }

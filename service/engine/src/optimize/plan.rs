@@ -2,10 +2,11 @@
 
 use super::limits::ELEMENTS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Source};
+use super::objective::Objective;
 use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
-use crate::spec::{FieldError, OptimizeSpec, TermSpec};
+use crate::spec::{Expression, FieldError, OptimizeSpec, TermSpec};
 use std::sync::Arc;
 
 /// A checked optimization, ready to run on any thread.
@@ -16,6 +17,7 @@ pub struct Plan {
     pub(super) layers: Vec<String>,
     /// One per term of the spec, in its order.
     pub(super) terms: Vec<BoundTerm>,
+    pub(super) objective: Objective,
     pub(super) groups: Vec<Group>,
 }
 
@@ -61,8 +63,10 @@ pub fn prepare(
     }
     let all_bound = bound.len() == spec.terms.len();
     let terms: Vec<BoundTerm> = bound.into_iter().map(|(_, term)| term).collect();
+    let kinds: Vec<TermKind> = terms.iter().map(BoundTerm::kind).collect();
     if all_bound {
         errors.extend(uncovered(spec, &terms));
+        errors.extend(misused(spec.objective.as_ref(), &kinds));
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -71,7 +75,10 @@ pub fn prepare(
     let groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
     match check_memory(spec, model, &layers, &groups) {
         Some(error) => Err(vec![error]),
-        None => Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, groups }),
+        None => {
+            let objective = Objective::new(spec.objective.as_ref(), &kinds);
+            Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, objective, groups })
+        }
     }
 }
 
@@ -128,11 +135,30 @@ fn check_input(spec: &OptimizeSpec, model: &Model) -> Vec<FieldError> {
     errors
 }
 
+/// Step operations have no value to reckon with.
+fn misused(objective: Option<&Expression>, kinds: &[TermKind]) -> Option<FieldError> {
+    let place = (0..kinds.len()).find(|&place| {
+        kinds[place] == TermKind::StepOperation && objective.is_some_and(|o| o.reads(place))
+    })?;
+    let reason = format!("term {place} is a step operation and has no value; leave it out of the expression");
+    Some(FieldError::new("objective", reason))
+}
+
 /// Every picture needs something to climb.
 fn uncovered(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Option<FieldError> {
-    let climbs =
-        |image: &u32| terms.iter().any(|t| t.kind() == TermKind::Objective && t.images.contains(image));
+    let used = |place: usize, kind: TermKind| match &spec.objective {
+        Some(objective) => objective.reads(place),
+        None => kind == TermKind::Objective,
+    };
+    let climbs = |image: &u32| {
+        terms.iter().enumerate().any(|(place, term)| used(place, term.kind()) && term.images.contains(image))
+    };
     let image = (0..spec.images).find(|image| !climbs(image))?;
+    if spec.objective.is_some() {
+        let reason =
+            format!("no term of the expression applies to image {image}; each image needs at least one");
+        return Some(FieldError::new("objective", reason));
+    }
     Some(FieldError::new(
         "terms",
         format!("no objective applies to image {image}; each image needs at least one, such as `channel`"),
@@ -175,7 +201,7 @@ impl Binder<'_> {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Ok(BoundTerm::new(instance, term.weight, term.images.clone(), sources))
+        Ok(BoundTerm::new(instance, term, sources))
     }
 
     /// The place of a layer in the list of those read. A trailing `?` takes the layer itself where it has no value before its

@@ -54,7 +54,25 @@ fn term(field: &str, given: &proto::Term, images: u32, context: &Context, wrong:
             Err(reason) => wrong.add(field, reason),
         }
     }
-    TermSpec { id: given.id.clone(), weight, params, images: pictures }
+    let image_weights = image_weights(field, &given.image_weights, pictures.len(), wrong);
+    TermSpec { id: given.id.clone(), weight, image_weights, params, images: pictures }
+}
+
+/// One for each picture of the term.
+fn image_weights(field: &str, given: &[f64], pictures: usize, wrong: &mut Wrong) -> Vec<f64> {
+    if given.is_empty() {
+        return vec![1.0; pictures];
+    }
+    if given.len() != pictures {
+        let reason = format!(
+            "there are {} weights for {pictures} images of this term; give one for each, or none",
+            given.len()
+        );
+        wrong.add(format!("{field}.image_weights"), reason);
+    } else if let Some(place) = given.iter().position(|weight| !weight.is_finite()) {
+        wrong.add(format!("{field}.image_weights[{place}]"), format!("{} is not finite", given[place]));
+    }
+    given.to_vec()
 }
 
 /// A parameter's value; JSON's numbers are floats, and the host takes those without fraction as integers.

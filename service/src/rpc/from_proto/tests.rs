@@ -212,3 +212,37 @@ fn request_ids_are_uuids() {
         assert_eq!(key(bad).unwrap_err().field, "request_id");
     }
 }
+
+fn node(kind: expression::Kind) -> proto::Expression {
+    proto::Expression { kind: Some(kind) }
+}
+
+fn product(parts: Vec<proto::Expression>) -> proto::Expression {
+    node(expression::Kind::Product(expression::List { parts }))
+}
+
+#[test]
+fn expressions_are_checked() {
+    let leaf = |place| node(expression::Kind::Term(place));
+    let constant = |value| node(expression::Kind::Constant(value));
+    let check = |given: proto::Expression, fields: &[&str]| check(|spec| spec.objective = Some(given), fields);
+    check(product(vec![leaf(0), leaf(1), proto::Expression { kind: None }]), &[
+        "objective.product.parts[1].term",
+        "objective.product.parts[2]",
+    ]);
+    check(product(vec![]), &["objective.product"]);
+    check(node(expression::Kind::Negation(Box::new(constant(f64::NAN)))), &["objective.negation.constant"]);
+    let deep = (0..64).fold(leaf(0), |inner, _| node(expression::Kind::Negation(Box::new(inner))));
+    check(deep, &["objective"]);
+    check(product(vec![leaf(0); 1024]), &["objective"]);
+    let spec = proto::OptimizeSpec { objective: Some(product(vec![leaf(0), constant(2.0)])), ..good() };
+    let expected = Expression::Product(vec![Expression::Term(0), Expression::Constant(2.0)]);
+    assert_eq!(parse(&spec).unwrap().optimize.objective, Some(expected));
+}
+
+#[test]
+fn image_weights_are_one_for_each_picture() {
+    check(|spec| spec.terms[0].image_weights = vec![1.0, 1.0], &["terms[0].image_weights"]);
+    check(|spec| spec.terms[0].image_weights = vec![f64::INFINITY], &["terms[0].image_weights[0]"]);
+    assert_eq!(parse(&good()).unwrap().optimize.terms[0].image_weights, [1.0]);
+}

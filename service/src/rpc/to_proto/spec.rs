@@ -4,9 +4,9 @@ use crate::job::Spec;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Optimizer, Parameterization, TermSpec, Transform};
+use unitscope_engine::spec::{Expression, Optimizer, Parameterization, TermSpec, Transform};
 use unitscope_proto::v1 as proto;
-use unitscope_proto::v1::{optimizer, parameterization, transform};
+use unitscope_proto::v1::{expression, optimizer, parameterization, transform};
 
 pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
     let optimize = &spec.optimize;
@@ -25,6 +25,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),
         redirect: Some(optimize.redirect),
+        objective: optimize.objective.as_ref().map(expression),
         labels: spec.labels.clone(),
     }
 }
@@ -37,7 +38,25 @@ fn term(term: &TermSpec, images: u32) -> proto::Term {
         weight: (term.weight != 1.0).then_some(term.weight),
         params: Some(Struct { fields }),
         images: if term.images.len() == images as usize { Vec::new() } else { term.images.clone() },
+        image_weights: if term.image_weights.iter().all(|weight| *weight == 1.0) {
+            Vec::new()
+        } else {
+            term.image_weights.clone()
+        },
     }
+}
+
+fn expression(given: &Expression) -> proto::Expression {
+    let list =
+        |parts: &[Expression]| proto::expression::List { parts: parts.iter().map(expression).collect() };
+    let kind = match given {
+        Expression::Term(place) => expression::Kind::Term(*place as u32),
+        Expression::Constant(constant) => expression::Kind::Constant(*constant),
+        Expression::Sum(parts) => expression::Kind::Sum(list(parts)),
+        Expression::Product(parts) => expression::Kind::Product(list(parts)),
+        Expression::Negation(part) => expression::Kind::Negation(Box::new(expression(part))),
+    };
+    proto::Expression { kind: Some(kind) }
 }
 
 /// A parameter as JSON has it.

@@ -21,6 +21,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         snapshot_steps: Vec::new(),
         images_per_pass: 1,
         redirect: true,
+        objective: None,
     };
     let spec = Spec { model: "m".to_owned(), optimize, labels: vec!["a".to_owned()], return_tensors: false };
     let request = request.map(|(id, digest)| RequestKey { id: id.to_owned(), spec_digest: [digest; 32] });

@@ -1,0 +1,114 @@
+//! What a job maximizes: weights by picture, and expressions with products and negations.
+
+use crate::support::client::steps;
+use crate::support::{Client, Server, spec, term};
+use serde_json::json;
+use unitscope_proto::v1::expression::{Kind, List};
+use unitscope_proto::v1::job::State;
+use unitscope_proto::v1::{Expression, OptimizeSpec, Term};
+
+fn node(kind: Kind) -> Expression {
+    Expression { kind: Some(kind) }
+}
+
+fn sum(parts: Vec<Expression>) -> Expression {
+    node(Kind::Sum(List { parts }))
+}
+
+fn product(parts: Vec<Expression>) -> Expression {
+    node(Kind::Product(List { parts }))
+}
+
+fn leaf(place: u32) -> Expression {
+    node(Kind::Term(place))
+}
+
+fn constant(value: f64) -> Expression {
+    node(Kind::Constant(value))
+}
+
+fn minus(part: Expression) -> Expression {
+    node(Kind::Negation(Box::new(part)))
+}
+
+fn channel(channel: u32) -> Term {
+    term("channel", json!({"layer": "conv1", "channel": channel}))
+}
+
+fn job(terms: Vec<Term>, objective: Option<Expression>) -> OptimizeSpec {
+    OptimizeSpec { images: Some(2), steps: Some(12), objective, ..spec("twice", terms) }
+}
+
+/// Runs the job and checks that at every step the score of each picture is what `expected` makes of its terms' values.
+async fn check(client: &Client, spec: OptimizeSpec, expected: impl Fn(usize, &[f64]) -> f64) -> Vec<f64> {
+    let job = client.run(spec).await;
+    assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+    for step in steps(&client.events(&job.name, 0).await) {
+        for (image, score) in step.scores.iter().enumerate() {
+            let values: Vec<f64> = step.terms.iter().map(|term| term.values[image]).collect();
+            let expected = expected(image, &values);
+            assert!((score - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{image}: {score}, not {expected}");
+        }
+    }
+    let images = crate::support::images(&job);
+    images.iter().map(|image| image.score - image.start_score).collect()
+}
+
+#[tokio::test]
+async fn a_score_is_what_the_expression_says_and_rises() {
+    let server = Server::start();
+    let client = server.client().await;
+    let penalty = || Term { weight: Some(0.5), ..term("total_variation", json!({})) };
+    let terms = || vec![channel(0), channel(1), penalty()];
+    let default = check(&client, job(terms(), None), |_, v| v[0] + v[1] - 0.5 * v[2]).await;
+    let written = sum(vec![leaf(0), leaf(1), minus(leaf(2))]);
+    let same = check(&client, job(terms(), Some(written)), |_, v| v[0] + v[1] - 0.5 * v[2]).await;
+    assert_eq!(default, same, "the default is that sum, to the last bit");
+    let up = check(&client, job(terms(), Some(leaf(2))), |_, v| 0.5 * v[2]).await;
+    let down = check(&client, job(terms(), Some(minus(leaf(0)))), |_, v| -v[0]).await;
+    let shifted = sum(vec![leaf(1), constant(3.0)]);
+    let both = product(vec![sum(vec![leaf(0), constant(3.0)]), shifted, constant(2.0)]);
+    let both = check(&client, job(terms(), Some(both)), |_, v| 2.0 * (v[0] + 3.0) * (v[1] + 3.0)).await;
+    for gains in [default, up, down, both] {
+        assert!(gains.iter().all(|gain| *gain > 0.0), "{gains:?}");
+    }
+}
+
+/// Both factors are positive, so that a product that rises by its own slopes drives both; one factor alone drives one.
+#[tokio::test]
+async fn a_product_drives_all_its_factors() {
+    let server = Server::start();
+    let client = server.client().await;
+    let factor = |place| sum(vec![leaf(place), constant(5.0)]);
+    let spec = job(vec![channel(0), channel(1)], Some(product(vec![factor(0), factor(1)])));
+    let job = client.run(spec).await;
+    let seen = steps(&client.events(&job.name, 0).await);
+    let (first, last) = (&seen[0], &seen[seen.len() - 1]);
+    for place in 0..2 {
+        for image in 0..2 {
+            let rise = last.terms[place].values[image] - first.terms[place].values[image];
+            assert!(rise > 0.0, "factor {place} of picture {image}: {rise}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_picture_has_its_own_weight() {
+    let server = Server::start();
+    let client = server.client().await;
+    let weighted = Term { weight: Some(2.0), image_weights: vec![1.0, -1.5], ..channel(0) };
+    let gains = check(&client, job(vec![weighted], None), |image, v| [2.0, -3.0][image] * v[0]).await;
+    assert!(gains.iter().all(|gain| *gain > 0.0), "{gains:?}");
+}
+
+#[tokio::test]
+async fn an_expression_without_terms_or_with_a_step_operation_is_refused() {
+    let server = Server::start();
+    let client = server.client().await;
+    let operation = term("normalize_gradient", json!({}));
+    for (objective, words) in [(constant(1.0), "no term"), (sum(vec![leaf(0), leaf(1)]), "step operation")] {
+        let spec = job(vec![channel(0), operation.clone()], Some(objective));
+        let status = client.submit(spec).await.unwrap_err();
+        crate::support::check_violations(&status, &["spec.objective"], &[words]);
+    }
+}
