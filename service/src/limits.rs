@@ -87,8 +87,8 @@ pub const NAME_BYTES: usize = 128;
 /// Nodes of the expression that a job maximizes: a sum of all terms of a job, each with a factor, has three times [`Limits::terms`].
 pub const EXPRESSION_NODES: usize = 1024;
 
-/// How deep that expression may be: protobuf's readers stop at 100 messages within each other, lists counted.
-pub const EXPRESSION_DEPTH: usize = 64;
+/// How deep that expression may be: protobuf's readers stop at 100 messages within each other, and each level is two, with its list.
+pub const EXPRESSION_DEPTH: usize = 32;
 
 /// Transforms of one job, as the proto says.
 pub const TRANSFORMS: usize = 16;

@@ -1,7 +1,7 @@
 //! Bad requests: each is refused with the fields that are wrong, the rule and the way out, and loses nothing.
 
 use crate::support::spec::quick;
-use crate::support::{Client, Server, spec, term};
+use crate::support::{Client, Server, check_violations, spec, term};
 use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -16,21 +16,6 @@ async fn check(client: &Client, fields: &[&str], words: &[&str], change: impl Fn
     change(&mut spec);
     let status = client.submit(spec).await.expect_err(&format!("a spec with a wrong {fields:?} is taken"));
     check_violations(&status, fields, words);
-}
-
-fn check_violations(status: &Status, fields: &[&str], words: &[&str]) {
-    assert_eq!(status.code(), Code::InvalidArgument, "{fields:?}: {status:?}");
-    let details = status.get_error_details();
-    let violations = &details.bad_request().expect("details").field_violations;
-    let named: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(named, fields, "{violations:?}");
-    let reason = &violations[0].description;
-    for word in words {
-        assert!(reason.contains(word), "{fields:?}: `{reason}` does not say `{word}`");
-    }
-    assert!(status.message().contains(fields[0]), "the message alone says where: {}", status.message());
-    assert!(!reason.ends_with('.'), "{reason}");
-    assert!(details.error_info().is_some_and(|info| info.domain == "unitscope.dev"), "{details:?}");
 }
 
 /// Every case below changes one thing of this.

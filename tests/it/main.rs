@@ -13,6 +13,7 @@ mod dead;
 mod diversity;
 mod jobs;
 mod models;
+mod objective;
 mod optimize;
 mod plugins;
 mod repeat;

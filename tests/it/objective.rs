@@ -47,7 +47,10 @@ async fn check(client: &Client, spec: OptimizeSpec, expected: impl Fn(usize, &[f
         for (image, score) in step.scores.iter().enumerate() {
             let values: Vec<f64> = step.terms.iter().map(|term| term.values[image]).collect();
             let expected = expected(image, &values);
-            assert!((score - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{image}: {score}, not {expected}");
+            assert!(
+                (score - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                "{image}: {score}, not {expected}"
+            );
         }
     }
     let images = crate::support::images(&job);
@@ -82,7 +85,8 @@ async fn a_product_drives_all_its_factors() {
     let factor = |place| sum(vec![leaf(place), constant(5.0)]);
     let spec = job(vec![channel(0), channel(1)], Some(product(vec![factor(0), factor(1)])));
     let job = client.run(spec).await;
-    let seen = steps(&client.events(&job.name, 0).await);
+    let events = client.events(&job.name, 0).await;
+    let seen = steps(&events);
     let (first, last) = (&seen[0], &seen[seen.len() - 1]);
     for place in 0..2 {
         for image in 0..2 {

@@ -80,7 +80,8 @@ pub struct Outcome {
 pub enum End {
     /// All steps were made.
     Completed,
-    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row, or for [`OFF_STEPS`] steps in which it was redirected.
+    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row; where it may be redirected, for as many more, or for
+    /// [`OFF_STEPS`] though redirected gradients moved it.
     Dead {
         /// What to try.
         hint: String,
@@ -89,7 +90,7 @@ pub enum End {
     Stopped,
 }
 
-/// Steps with a gradient of exactly zero after which a picture ends as dead: as long as lucid redirects dead ReLUs at the start
+/// Steps with a gradient of exactly zero after which a picture ends as dead, or its gradient is redirected: as long as lucid redirects dead ReLUs at the start
 /// (`misc/redirected_relu_grad.py`), by when jitter has shown the unit many views.
 pub const DEAD_STEPS: u32 = 16;
 

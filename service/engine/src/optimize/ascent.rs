@@ -82,6 +82,9 @@ impl Ascent {
     fn step(&mut self, step: u32, cancelled: &dyn Fn() -> bool) -> Result<StepReport, RunError> {
         let torch = |error| RunError::Torch { step, error };
         let pictures = self.canvas.images().map_err(torch)?;
+        // Off for so long that it would end as dead: a unit that is off in some views only is better left to those in which it is on.
+        let redirect = self.evaluator.plan.spec.redirect;
+        self.evaluator.waking = self.lives.iter().map(|life| redirect && life.off >= DEAD_STEPS).collect();
         let evaluation = self.evaluator.evaluate(step, &pictures.detach(), true, cancelled)?;
         let gradient = evaluation.gradient;
         let norms = norms_of(&gradient, step)?;
@@ -115,11 +118,11 @@ impl Ascent {
     }
 
     fn dead(&self, place: usize) -> bool {
-        self.lives[place].is_over()
+        self.lives[place].is_over(self.evaluator.plan.spec.redirect)
     }
 
     fn all_dead(&self) -> bool {
-        self.lives.iter().all(Life::is_over)
+        (0..self.lives.len()).all(|place| self.dead(place))
     }
 
     /// Hands out snapshots and previews of the pictures as they are after `step`.
@@ -213,7 +216,7 @@ impl Ascent {
         let paths: Vec<&String> = read.map(|&layer| &self.evaluator.plan.layers[layer]).collect();
         let has_pre = |path: &&&String| self.evaluator.plan.model.layer(&format!("{path}:pre")).is_ok();
         let Life { off, still } = self.lives[image as usize];
-        let why = match still >= DEAD_STEPS {
+        let why = match still == off {
             true => format!("the gradient was exactly zero for {still} steps in a row"),
             false => format!("the unit stayed off for {off} steps, though its gradient was redirected"),
         };
@@ -241,8 +244,10 @@ impl Life {
         self.still = if flow == Flow::None { self.still + 1 } else { 0 };
     }
 
-    fn is_over(&self) -> bool {
-        self.still >= DEAD_STEPS || self.off >= OFF_STEPS
+    /// A picture that may be redirected has as many steps more to move.
+    fn is_over(&self, redirect: bool) -> bool {
+        let still = if redirect { 2 * DEAD_STEPS } else { DEAD_STEPS };
+        self.still >= still || self.off >= OFF_STEPS
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Evaluator {
     programs: BTreeMap<Vec<usize>, Program>,
     /// The same, with activations that are off letting gradients through; made when first needed.
     redirected: BTreeMap<Vec<usize>, Program>,
+    /// The pictures whose gradient is redirected at a step at which their own is exactly zero.
+    pub waking: Vec<bool>,
     /// What each axis of each layer of the plan means.
     axes: Vec<Vec<Axis>>,
     /// One per pass of each group, filled anew each step.
@@ -70,7 +72,16 @@ impl Evaluator {
         };
         let axes = plan.layers.iter().map(axes).collect();
         let readings = plan.groups.iter().map(|_| Vec::new()).collect();
-        Ok(Self { normalization, programs, redirected: BTreeMap::new(), axes, readings, plan })
+        let images = plan.spec.images as usize;
+        Ok(Self {
+            normalization,
+            programs,
+            redirected: BTreeMap::new(),
+            waking: vec![false; images],
+            axes,
+            readings,
+            plan,
+        })
     }
 
     /// The sum and its parts for `pictures` `[n, c, h, w]`; with `climb` on this step's views and with gradients, else on the clean
@@ -277,15 +288,20 @@ impl Evaluator {
             let slopes = self.slopes(step, group, place)?;
             let mut through = back(step, &forward.taps, &forward.clean, &slopes)?;
             let mut flows = flows(step, pass, &through, Flow::Own)?;
-            if self.plan.spec.redirect && flows.contains(&Flow::None) {
+            let wakes = |(flow, image): (&Flow, &u32)| *flow == Flow::None && self.waking[*image as usize];
+            let waking: Vec<bool> = flows.iter().zip(&pass.images).map(wakes).collect();
+            if waking.contains(&true) {
                 self.make_redirected(step, group, place)?;
                 let pass = &self.plan.groups[group].passes[place];
                 let other = self.redirected_gradient(step, pass, &forward.clean, &slopes)?;
-                let found = self::flows(step, pass, &other, Flow::Redirected)?;
-                // Each picture whose own gradient is zero takes the other, and nobody else does.
-                through = pick(&through, &other, &flows).map_err(torch)?;
-                let was_none = |(own, other): (&Flow, Flow)| if *own == Flow::None { other } else { *own };
-                flows = flows.iter().zip(found).map(was_none).collect();
+                through = pick(&waking, &other, &through).map_err(torch)?;
+                for (place, flow) in
+                    self::flows(step, pass, &other, Flow::Redirected)?.into_iter().enumerate()
+                {
+                    if waking[place] {
+                        flows[place] = flow;
+                    }
+                }
             }
             let pass = &self.plan.groups[group].passes[place];
             for (image, flow) in pass.images.iter().zip(flows) {
@@ -394,11 +410,10 @@ fn flows(step: u32, pass: &Pass, gradient: &Tensor, flow: Flow) -> Result<Vec<Fl
         .collect())
 }
 
-/// Rows of `other` where there is no flow, else of `own`.
-fn pick(own: &Tensor, other: &Tensor, flows: &[Flow]) -> Result<Tensor, TchError> {
-    let none: Vec<bool> = flows.iter().map(|flow| *flow == Flow::None).collect();
-    let none = Tensor::f_from_slice(&none)?.f_reshape([-1, 1, 1, 1])?.f_to(own.device())?;
-    other.f_where_self(&none, own)
+/// Rows of `a` where `first` says so, else of `b`.
+fn pick(first: &[bool], a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+    let first = Tensor::f_from_slice(first)?.f_reshape([-1, 1, 1, 1])?.f_to(a.device())?;
+    a.f_where_self(&first, b)
 }
 
 fn run_error(step: u32, error: LossError) -> RunError {

@@ -5,8 +5,8 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use std::sync::Arc;
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Optimizer, Parameterization, Transform};
-use unitscope_proto::v1::{optimizer, parameterization, transform};
+use unitscope_engine::spec::{Expression, Optimizer, Parameterization, Transform};
+use unitscope_proto::v1::{expression, optimizer, parameterization, transform};
 
 fn good() -> proto::OptimizeSpec {
     proto::OptimizeSpec { model: "tiny".to_owned(), terms: vec![term()], ..Default::default() }
@@ -225,11 +225,12 @@ fn product(parts: Vec<proto::Expression>) -> proto::Expression {
 fn expressions_are_checked() {
     let leaf = |place| node(expression::Kind::Term(place));
     let constant = |value| node(expression::Kind::Constant(value));
-    let check = |given: proto::Expression, fields: &[&str]| check(|spec| spec.objective = Some(given), fields);
-    check(product(vec![leaf(0), leaf(1), proto::Expression { kind: None }]), &[
-        "objective.product.parts[1].term",
-        "objective.product.parts[2]",
-    ]);
+    let check =
+        |given: proto::Expression, fields: &[&str]| check(|spec| spec.objective = Some(given), fields);
+    check(
+        product(vec![leaf(0), leaf(1), proto::Expression { kind: None }]),
+        &["objective.product.parts[1].term", "objective.product.parts[2]"],
+    );
     check(product(vec![]), &["objective.product"]);
     check(node(expression::Kind::Negation(Box::new(constant(f64::NAN)))), &["objective.negation.constant"]);
     let deep = (0..64).fold(leaf(0), |inner, _| node(expression::Kind::Negation(Box::new(inner))));
