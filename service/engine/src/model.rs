@@ -30,6 +30,7 @@ pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape};
 pub use manifest::{ChannelOrder, Input, Manifest};
+pub use passes::redirect::Reach;
 
 #[cfg(feature = "torch")]
 pub use device::load_cuda;

@@ -15,7 +15,8 @@ use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
 use super::manifest::Manifest;
-use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, redirect::redirect, tap};
+use super::passes::redirect::{Reach, redirect};
+use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, tap};
 use super::pt2;
 use super::weights::Weights;
 
@@ -181,12 +182,17 @@ impl Model {
         self.prepared(self.cut(layers)?, device)
     }
 
-    /// The same network, which computes the same values, with a gradient of 1 through activations that are off.
+    /// The same network, which computes the same values, with a gradient of 1 through activations, off or not, as far as `reach` says.
     ///
     /// # Errors
     /// As [`Model::program`].
-    pub fn redirected_program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
-        self.prepared(redirect(self.cut(layers)?), device)
+    pub fn redirected_program(
+        &self,
+        layers: &[String],
+        reach: Reach,
+        device: Device,
+    ) -> Result<Program, ModelError> {
+        self.prepared(redirect(self.cut(layers)?, reach), device)
     }
 
     fn prepared(&self, graph: Graph, device: Device) -> Result<Program, ModelError> {

@@ -6,7 +6,7 @@ use super::loss::{self, BoundTerm, Layer, LossError, Reading};
 use super::objective::Role;
 use super::plan::{Pass, Plan};
 use super::{RunError, buffer, transform};
-use crate::model::{Program, gradients};
+use crate::model::{Program, Reach, gradients};
 use crate::plugin::{Axis, StepInfo, TermKind};
 use crate::seed::{Draws, Use};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub struct Evaluator {
     /// By the layers that a pass reads.
     programs: BTreeMap<Vec<usize>, Program>,
     /// The same, with activations that are off letting gradients through; made when first needed.
-    redirected: BTreeMap<Vec<usize>, Program>,
+    redirected: BTreeMap<(Reach, Vec<usize>), Program>,
     /// The pictures whose gradient is redirected at a step at which their own is exactly zero.
     pub waking: Vec<bool>,
     /// What each axis of each layer of the plan means.
@@ -288,12 +288,17 @@ impl Evaluator {
             let slopes = self.slopes(step, group, place)?;
             let mut through = back(step, &forward.taps, &forward.clean, &slopes)?;
             let mut flows = flows(step, pass, &through, Flow::Own)?;
-            let wakes = |(flow, image): (&Flow, &u32)| *flow == Flow::None && self.waking[*image as usize];
-            let waking: Vec<bool> = flows.iter().zip(&pass.images).map(wakes).collect();
-            if waking.contains(&true) {
-                self.make_redirected(step, group, place)?;
+            for reach in [Reach::Last, Reach::All] {
                 let pass = &self.plan.groups[group].passes[place];
-                let other = self.redirected_gradient(step, pass, &forward.clean, &slopes)?;
+                let wakes =
+                    |(flow, image): (&Flow, &u32)| *flow == Flow::None && self.waking[*image as usize];
+                let waking: Vec<bool> = flows.iter().zip(&pass.images).map(wakes).collect();
+                if !waking.contains(&true) {
+                    break;
+                }
+                self.make_redirected(step, group, place, reach)?;
+                let pass = &self.plan.groups[group].passes[place];
+                let other = self.redirected_gradient(step, pass, reach, &forward.clean, &slopes)?;
                 through = pick(&waking, &other, &through).map_err(torch)?;
                 for (place, flow) in
                     self::flows(step, pass, &other, Flow::Redirected)?.into_iter().enumerate()
@@ -325,13 +330,19 @@ impl Evaluator {
         pass.layers.iter().map(slope).collect()
     }
 
-    fn make_redirected(&mut self, step: u32, group: usize, place: usize) -> Result<(), RunError> {
+    fn make_redirected(
+        &mut self,
+        step: u32,
+        group: usize,
+        place: usize,
+        reach: Reach,
+    ) -> Result<(), RunError> {
         let layers = &self.plan.groups[group].passes[place].layers;
-        if !self.redirected.contains_key(layers) {
+        if !self.redirected.contains_key(&(reach, layers.clone())) {
             let paths: Vec<String> = layers.iter().map(|&layer| self.plan.layers[layer].clone()).collect();
-            let program = self.plan.model.redirected_program(&paths, self.normalization.device());
+            let program = self.plan.model.redirected_program(&paths, reach, self.normalization.device());
             let program = program.map_err(|error| RunError::Model { step, error })?;
-            self.redirected.insert(layers.clone(), program);
+            self.redirected.insert((reach, layers.clone()), program);
         }
         Ok(())
     }
@@ -342,11 +353,12 @@ impl Evaluator {
         &self,
         step: u32,
         pass: &Pass,
+        reach: Reach,
         pictures: &Tensor,
         slopes: &[Tensor],
     ) -> Result<Tensor, RunError> {
         let torch = |error| RunError::Torch { step, error };
-        let program = self.redirected.get(&pass.layers).expect("it was made for this pass");
+        let program = self.redirected.get(&(reach, pass.layers.clone())).expect("it was made for this pass");
         let clean = pictures.f_detach_copy().map_err(torch)?.set_requires_grad(true);
         let taps = self.taps(step, pass, &clean, program, true)?;
         back(step, &taps, &clean, slopes)

@@ -137,7 +137,7 @@ fn redirect_changes_no_value() {
         let run = |graph: &Graph| {
             Program::new(graph, &golden.weights, Device::Cpu).unwrap().run(&golden.input).unwrap()
         };
-        assert_eq!(run(&graph), run(&redirect(graph.clone())));
+        assert_eq!(run(&graph), run(&redirect(graph.clone(), Reach::All)));
     }
 }
 
@@ -161,7 +161,7 @@ fn a_redirected_relu_lets_gradients_through_where_it_is_off() {
         (values.as_slice(), plain.as_slice()),
         ([0.0, 0.0, 0.0, 0.5, 1.0].as_slice(), [0.0, 0.0, 0.0, 4.0, 0.0].as_slice())
     );
-    assert_eq!(gradient(&redirect(network.graph)), (values, vec![1.0, 2.0, 3.0, 4.0, 5.0]));
+    assert_eq!(gradient(&redirect(network.graph, Reach::All)), (values, vec![1.0, 2.0, 3.0, 4.0, 5.0]));
 }
 
 #[test]

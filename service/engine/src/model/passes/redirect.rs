@@ -4,15 +4,29 @@
 //! a gradient of f' + (1 − f') = 1 everywhere. For f = ReLU, z is min(x, 0): the form that lucid's `redirected_relu_grad` has on the side
 //! where a unit is off, without its filter by sign. It is meant for images whose gradient is exactly zero, and for them alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::graph::{Argument, Graph, Node, Operator, Output, ValueId, ValueKind};
 
 /// Activations whose slope is exactly zero over a half line or more.
 const REDIRECTED: &[&str] = &["relu", "relu6", "hardtanh", "threshold"];
 
-/// The graph with every such activation redirected; whoever read or tapped its value reads the redirected one, whose numbers are the same.
-pub fn redirect(mut graph: Graph) -> Graph {
+/// Which activations are redirected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Those with no other between them and a tap: a unit that is off climbs by its value before the activation, through a network that is
+    /// otherwise as it is.
+    Last,
+    /// All: for units that no gradient reaches even so.
+    All,
+}
+
+/// The graph with such activations redirected; whoever read or tapped their values reads the redirected ones, whose numbers are the same.
+pub fn redirect(mut graph: Graph, reach: Reach) -> Graph {
+    let chosen = match reach {
+        Reach::Last => Some(last(&graph)),
+        Reach::All => None,
+    };
     let mut redirected: HashMap<ValueId, ValueId> = HashMap::new();
     let nodes = std::mem::take(&mut graph.nodes);
     for mut node in nodes {
@@ -20,7 +34,7 @@ pub fn redirect(mut graph: Graph) -> Graph {
         for (_, argument) in &mut node.arguments {
             *argument = argument.map_tensors(&mut current);
         }
-        let ends = ends(&node);
+        let ends = ends(&node).filter(|(_, y)| chosen.as_ref().is_none_or(|chosen| chosen.contains(y)));
         let modules = node.modules.clone();
         graph.nodes.push(node);
         let Some((x, y)) = ends else { continue };
@@ -48,6 +62,25 @@ pub fn redirect(mut graph: Graph) -> Graph {
     graph
 }
 
+/// Values of the activations from which a tap is reached without another one between.
+fn last(graph: &Graph) -> HashSet<ValueId> {
+    let mut reached: HashSet<ValueId> = graph.outputs.iter().copied().collect();
+    let mut found = HashSet::new();
+    for node in graph.nodes.iter().rev() {
+        if !node.defines().any(|(id, _)| reached.contains(&id)) {
+            continue;
+        }
+        if let Some((_, y)) = ends(node) {
+            found.insert(y);
+            continue;
+        }
+        node.for_each_read(|id, _| {
+            reached.insert(id);
+        });
+    }
+    found
+}
+
 /// What goes into an activation that is to be redirected, and what comes out.
 fn ends(node: &Node) -> Option<(ValueId, ValueId)> {
     let Operator::Aten { name, .. } = &node.operator else { return None };
@@ -71,7 +104,7 @@ mod tests {
         );
         let mut graph = network.graph.clone();
         graph.outputs = vec![network.id("b"), network.id("a"), network.id("d")];
-        let graph = redirect(graph);
+        let graph = redirect(graph, Reach::All);
         graph.validate().unwrap();
         let operators: Vec<_> = graph.nodes.iter().map(|node| node.operator.to_string()).collect();
         let redirection = ["aten::sub.Tensor", "aten::detach", "aten::sub.Tensor", "aten::add.Tensor"];
@@ -84,5 +117,27 @@ mod tests {
         let mut read = Vec::new();
         graph.nodes[7].for_each_read(|id, _| read.push(id));
         assert_eq!(read, [network.id("c"), made]);
+    }
+
+    #[test]
+    fn the_last_ones_have_no_other_between_them_and_a_tap() {
+        let network = network(
+            "
+            a = relu(x)
+            b = conv2d(a, w)
+            c = relu(b)
+            d = relu6(b)
+            e = cat([c d])
+            f = relu(e)",
+        );
+        let check = |taps: &[&str], expected: &[&str]| {
+            let outputs = taps.iter().map(|name| network.id(name)).collect();
+            let graph = Graph { outputs, ..network.graph.clone() };
+            assert_eq!(last(&graph), expected.iter().map(|name| network.id(name)).collect(), "{taps:?}");
+        };
+        check(&["f"], &["f"]);
+        check(&["e"], &["c", "d"]);
+        check(&["b"], &["a"]);
+        check(&["c", "b"], &["c", "a"]);
     }
 }
