@@ -62,7 +62,7 @@ fn normalize_gradient_in_every_layout() {
     for array in [array.channels_last(), array] {
         let term = builtin().term("normalize_gradient").expect("a built-in term");
         assert_eq!((term.edits_image, term.edits_gradient), (false, true));
-        let mut instance = term.create(&params(&[]), 1).expect("no parameters");
+        let mut instance = term.create(&params(&[]), &[], 1).expect("no parameters");
         assert_eq!(instance.taps(), Ok(vec![]));
         let mut image: Vec<f32> = array.data.iter().map(|&value| value as f32).collect();
         let (mut gradient, before) = (image.clone(), image.clone());
@@ -109,11 +109,11 @@ fn taps_are_the_layers_asked_for() {
     let taps = |term: &str, given: &[(&'static str, ParamValue)]| {
         LoadedSubject::builtin(term, given).0.taps().expect("taps")
     };
-    let layer = |path: &str| vec![Tap::Layer { path: path.to_owned() }];
+    let layer = |path: &str| vec![Tap::Layer { path: path.to_owned(), reference: false }];
     assert_eq!(taps("unit", &channel(&[])), layer("conv1"));
     assert_eq!(taps("negative", &channel(&[])), layer("conv1:pre?"));
     assert_eq!(taps("negative", &channel(&[("pre", ParamValue::Bool(false))])), layer("conv1"));
-    assert_eq!(taps("total_variation", &[]), [Tap::Image]);
+    assert_eq!(taps("total_variation", &[]), [Tap::Image { reference: false }]);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn what_the_layer_does_not_have_is_refused_by_name() {
         let mut given = params(&channel(&[]));
         given.insert(name.to_owned(), ParamValue::Int(position));
         let mut instance =
-            builtin().term("unit").expect("a term").create(&given, 1).expect("valid parameters");
+            builtin().term("unit").expect("a term").create(&given, &[], 1).expect("valid parameters");
         instance.taps().expect("taps");
         let array = Array::random(&[3, 4, 5, 6], 1);
         let shape: View<'static> = view(&array, &mut array.data.clone()).without_data();

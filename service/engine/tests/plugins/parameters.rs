@@ -9,7 +9,7 @@ fn check(term: &str, given: &[(&str, ParamValue)], parameter: &str, words: &str)
     let error = builtin()
         .term(term)
         .expect("a built-in term")
-        .create(&params(given), 1)
+        .create(&params(given), &[], 1)
         .err()
         .expect("bad parameters");
     assert_eq!(error.parameter(), Some(parameter), "{error}");
@@ -70,7 +70,7 @@ proptest! {
         ),
     ) {
         let term = builtin().term(term).expect("a built-in term");
-        match term.create(&given, 1) {
+        match term.create(&given, &[], 1) {
             Ok(mut instance) => prop_assert!(instance.taps().is_ok()),
             Err(error) => {
                 let parameter = match &error {
