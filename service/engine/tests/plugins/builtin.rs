@@ -2,7 +2,7 @@
 //! `diversity`), accumulation, layouts, precisions.
 
 use unitscope_engine::plugin::{ParamValue, Tap, TermError, TermKind, View};
-use unitscope_sdk::testing::{Array, check_term};
+use unitscope_sdk::testing::{Array, Subject, check_term};
 
 use super::support::{LoadedSubject, STEP, builtin, params, text, view};
 
@@ -10,6 +10,16 @@ fn check(term: &str, given: &[(&str, ParamValue)], shapes: &[&[i64]]) {
     for (seed, shape) in shapes.iter().enumerate() {
         let coupled = builtin().term(term).expect("a built-in term").batch_coupled;
         check_term(&mut LoadedSubject::builtin(term, given), &[Array::random(shape, seed as u64)], coupled);
+    }
+}
+
+/// A term that compares with a reference image, whose tap is the second.
+fn check_reference(term: &str, given: &[(&str, ParamValue)], shapes: &[&[i64]]) {
+    for shape in shapes {
+        let mut subject = LoadedSubject::builtin(term, given);
+        assert!(subject.has_gradient(0) && !subject.has_gradient(1));
+        let taps = [Array::random(shape, 1), Array::random(shape, 2)];
+        check_term(&mut subject, &taps, false);
     }
 }
 
@@ -39,6 +49,37 @@ fn layer() {
 fn negative() {
     check("negative", &channel(&[]), &LAYERS);
     check("negative", &channel(&[("row", ParamValue::Int(1))]), &LAYERS[..1]);
+}
+
+#[test]
+fn direction() {
+    let vector = ("vector", ParamValue::FloatList(vec![1.0, -0.5, 2.0, 0.0]));
+    let given = [("layer", text("conv1")), vector];
+    check("direction", &given, &[&[3, 4, 5, 6], &[2, 4], &[2, 3, 4]]);
+    let rest = [("cosine_power", ParamValue::Float(2.0)), ("row", ParamValue::Int(4))];
+    check("direction", &[&given[..], &rest[..1]].concat(), &[&[3, 4, 5, 6], &[2, 4], &[2, 3, 4]]);
+    check("direction", &[&given[..], &rest[..]].concat(), &LAYERS[..1]);
+}
+
+#[test]
+fn class_by_number() {
+    check("class", &[("class", ParamValue::Int(2))], &LAYERS);
+}
+
+#[test]
+fn target() {
+    let value = ("value", ParamValue::Float(0.75));
+    check("target", &channel(&[value.clone()]), &LAYERS);
+    check("target", &channel(&[value, ("column", ParamValue::Int(1))]), &LAYERS[..1]);
+}
+
+#[test]
+fn compare_by_every_measure() {
+    for (measure, power) in [("dot", 0.0), ("dot", 1.5), ("cosine", 0.0), ("l2", 0.0)] {
+        let given =
+            [("layer", text("conv1")), ("measure", text(measure)), ("power", ParamValue::Float(power))];
+        check_reference("compare", &given, &LAYERS);
+    }
 }
 
 #[test]
@@ -83,11 +124,15 @@ fn the_table_of_terms_is_what_the_docs_say() {
     let terms: Vec<(&str, TermKind)> = builtin().terms().map(|term| (term.id.as_str(), term.kind)).collect();
     let expected = [
         ("channel", TermKind::Objective),
+        ("class", TermKind::Objective),
+        ("compare", TermKind::Objective),
+        ("direction", TermKind::Objective),
         ("diversity", TermKind::Objective),
         ("l2", TermKind::Penalty),
         ("layer", TermKind::Objective),
         ("negative", TermKind::Objective),
         ("normalize_gradient", TermKind::StepOperation),
+        ("target", TermKind::Objective),
         ("total_variation", TermKind::Penalty),
         ("unit", TermKind::Objective),
     ];
@@ -109,11 +154,29 @@ fn taps_are_the_layers_asked_for() {
     let taps = |term: &str, given: &[(&'static str, ParamValue)]| {
         LoadedSubject::builtin(term, given).0.taps().expect("taps")
     };
-    let layer = |path: &str| vec![Tap::Layer { path: path.to_owned(), reference: false }];
+    let tap = |path: &str, reference| Tap::Layer { path: path.to_owned(), reference };
+    let layer = |path: &str| vec![tap(path, false)];
+    assert_eq!(taps("class", &[("class", ParamValue::Int(0))]), layer("output"));
+    assert_eq!(taps("compare", &[("layer", text("a"))]), [tap("a", false), tap("a", true)]);
     assert_eq!(taps("unit", &channel(&[])), layer("conv1"));
     assert_eq!(taps("negative", &channel(&[])), layer("conv1:pre?"));
     assert_eq!(taps("negative", &channel(&[("pre", ParamValue::Bool(false))])), layer("conv1"));
     assert_eq!(taps("total_variation", &[]), [Tap::Image { reference: false }]);
+}
+
+#[test]
+fn the_host_wants_no_gradient_of_a_reference() {
+    let LoadedSubject(mut instance) = LoadedSubject::builtin("compare", &[("layer", text("conv1"))]);
+    let array = Array::random(&[2, 3], 1);
+    let mut data: Vec<Vec<f64>> = (0..4).map(|_| array.data.clone()).collect();
+    let views: Vec<View<'_>> = data.iter_mut().map(|data| view(&array, data)).collect();
+    instance.prepare(&views[..2]).expect("two taps");
+    let mut eval =
+        |gradients: &[View<'_>]| instance.eval(&STEP, &views[..2], Some(gradients), &[1.0; 2], &mut [0.0; 2]);
+    assert_eq!(eval(&[views[2], views[3].without_data()]), Ok(()));
+    assert_eq!(eval(&[views[2].without_data(), views[3].without_data()]), Ok(()));
+    let error = eval(&[views[2], views[3]]).expect_err("a buffer for the reference");
+    assert!(error.to_string().contains("a tap of the reference image has no gradient"), "{error}");
 }
 
 #[test]

@@ -42,6 +42,24 @@ fn each_mistake_names_its_parameter() {
 }
 
 #[test]
+fn a_class_is_a_number_or_one_of_the_models_labels() {
+    let labels = ["rings", "stripes"].map(str::to_owned);
+    let create = |value: ParamValue, labels: &[String]| {
+        let term = builtin().term("class").expect("a built-in term");
+        term.create(&params(&[("class", value)]), labels, 1).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(create(text("stripes"), &labels), Ok(()));
+    assert_eq!(create(ParamValue::Float(1.0), &labels), Ok(()));
+    assert_eq!(create(ParamValue::Int(7), &[]), Ok(()));
+    let refused = |value, words| {
+        let error = create(value, &labels).expect_err("no class of the model");
+        assert!(error.contains("parameter `class` of `class`") && error.contains(words), "{error}");
+    };
+    refused(text("ring"), "did you mean `rings`?");
+    refused(ParamValue::Int(2), "class 2 is out of range");
+}
+
+#[test]
 fn an_unknown_term_names_the_nearest() {
     let error = builtin().term("chanel").expect_err("no such term");
     assert!(error.to_string().contains("did you mean `channel`"), "{error}");
