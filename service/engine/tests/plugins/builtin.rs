@@ -69,7 +69,7 @@ fn class_by_number() {
 #[test]
 fn target() {
     let value = ("value", ParamValue::Float(0.75));
-    check("target", &channel(&[value.clone()]), &LAYERS);
+    check("target", &channel(std::slice::from_ref(&value)), &LAYERS);
     check("target", &channel(&[value, ("column", ParamValue::Int(1))]), &LAYERS[..1]);
 }
 
@@ -98,37 +98,35 @@ fn l2() {
 }
 
 #[test]
-fn normalize_gradient_in_every_layout() {
-    let array = Array::random(&[2, 3, 4, 5], 1);
-    for array in [array.channels_last(), array] {
-        let term = builtin().term("normalize_gradient").expect("a built-in term");
-        assert_eq!((term.edits_image, term.edits_gradient), (false, true));
-        let mut instance = term.create(&params(&[]), &[], 1).expect("no parameters");
-        assert_eq!(instance.taps(), Ok(vec![]));
-        let mut image: Vec<f32> = array.data.iter().map(|&value| value as f32).collect();
-        let (mut gradient, before) = (image.clone(), image.clone());
-        let views = (view(&array, &mut image), view(&array, &mut gradient));
-        instance.prepare(&[views.0]).expect("a shape");
-        instance.apply(&STEP, &views.0, &views.1).expect("it applies");
-        assert_eq!(image, before);
-        let after = Array { data: gradient.into_iter().map(f64::from).collect(), ..array.clone() };
-        for image in 0..2 {
-            let norm = after.select(&[image]).data.iter().map(|value| value * value).sum::<f64>().sqrt();
-            assert!((norm - 1.0).abs() < 1e-5, "{norm}");
-        }
+fn other_penalties() {
+    const IMAGES: [&[i64]; 3] = [&[2, 3, 5, 4], &[3, 1, 1, 6], &[2, 1, 7, 7]];
+    for term in ["l1", "l_infinity", "blur", "boundary_complexity"] {
+        check(term, &[], &IMAGES);
     }
+    check("boundary_complexity", &[("border_px", ParamValue::Int(1))], &IMAGES);
+    check_reference("input_distance", &[], &IMAGES);
 }
 
 #[test]
 fn the_table_of_terms_is_what_the_docs_say() {
     let terms: Vec<(&str, TermKind)> = builtin().terms().map(|term| (term.id.as_str(), term.kind)).collect();
     let expected = [
+        ("blur", TermKind::Penalty),
+        ("blur_gradient", TermKind::StepOperation),
+        ("blur_image", TermKind::StepOperation),
+        ("boundary_complexity", TermKind::Penalty),
         ("channel", TermKind::Objective),
         ("class", TermKind::Objective),
+        ("clip_gradient", TermKind::StepOperation),
+        ("clip_small", TermKind::StepOperation),
         ("compare", TermKind::Objective),
+        ("decay", TermKind::StepOperation),
         ("direction", TermKind::Objective),
         ("diversity", TermKind::Objective),
+        ("input_distance", TermKind::Penalty),
+        ("l1", TermKind::Penalty),
         ("l2", TermKind::Penalty),
+        ("l_infinity", TermKind::Penalty),
         ("layer", TermKind::Objective),
         ("negative", TermKind::Objective),
         ("normalize_gradient", TermKind::StepOperation),
