@@ -1,6 +1,7 @@
-//! Unitscope's built-in objectives: `unit`, `channel`, `layer`, `negative`, `direction`, `class`, `target`, `compare`, `diversity`. Each
-//! lives in a file of its own.
+//! Unitscope's built-in objectives: `unit`, `channel`, `layer`, `negative`, `direction`, `class`, `target`, `compare`, `guide`, `group`,
+//! `interpolate`, `alignment`, `diversity`. Each lives in a file of its own.
 
+mod alignment;
 mod channel;
 mod class;
 mod compare;
@@ -8,6 +9,9 @@ mod cosine;
 mod direction;
 mod diversity;
 mod gram;
+mod group;
+mod guide;
+mod interpolate;
 mod layer;
 mod negative;
 mod pairs;
@@ -30,6 +34,10 @@ unitscope_sdk::export! {
         class::Class,
         target::Target,
         compare::Compare,
+        guide::Guide,
+        group::Group,
+        interpolate::Interpolate,
+        alignment::Alignment,
         diversity::Diversity,
     ],
 }

@@ -1,8 +1,10 @@
-//! Every built-in term through its loaded library: finite differences in float64, independence of the images (permutation for
-//! `diversity`), accumulation, layouts, precisions.
+//! Every built-in term through its loaded library: finite differences in float64, independence of the images (permutation where
+//! they are coupled), accumulation, layouts, precisions.
 
 use unitscope_engine::plugin::{ParamValue, Tap, TermError, TermKind, View};
-use unitscope_sdk::testing::{Array, Subject, check_term};
+use unitscope_sdk::testing::{
+    Array, Subject, check_accumulates, check_gradient, check_layouts, check_precisions, check_term,
+};
 
 use super::support::{LoadedSubject, STEP, builtin, params, text, view};
 
@@ -83,6 +85,39 @@ fn compare_by_every_measure() {
 }
 
 #[test]
+fn guide() {
+    check_reference("guide", &[("layer", text("conv1"))], &LAYERS);
+}
+
+#[test]
+fn group() {
+    check("group", &[("layer", text("conv1"))], &LAYERS);
+    let window =
+        [("channel", ParamValue::Int(1)), ("channels", ParamValue::Int(2)), ("row", ParamValue::Int(3))];
+    let weights = ("weights", ParamValue::FloatList(vec![2.0, -0.5]));
+    check("group", &[&[("layer", text("conv1")), weights], &window[..]].concat(), &LAYERS[..1]);
+}
+
+#[test]
+fn alignment() {
+    check("alignment", &[("layer", text("conv1"))], &[&[3, 4, 5, 6], &[6, 3], &[2, 5, 3]]);
+}
+
+/// The order of the images is part of what it computes: with weights that are the same in both orders it passes every check, without any
+/// the ones that keep the order.
+#[test]
+fn interpolate() {
+    let given = channel(&[("channel2", ParamValue::Int(0)), ("layer2", text("conv2"))]);
+    let taps = [Array::random(&[3, 4, 5, 6], 1), Array::random(&[3, 2], 2)];
+    let weights = ("weights", ParamValue::FloatList(vec![0.25, 1.0, 0.25]));
+    let weighted = [&given[..], &[weights]].concat();
+    check_term(&mut LoadedSubject::builtin("interpolate", &weighted), &taps, true);
+    for check in [check_gradient, check_accumulates, check_layouts, check_precisions] {
+        check(&mut LoadedSubject::builtin("interpolate", &given), &taps);
+    }
+}
+
+#[test]
 fn diversity_in_both_forms() {
     check("diversity", &[("layer", text("conv1"))], &[&[3, 4, 3, 2], &[3, 24, 2, 3], &[4, 6], &[2, 5, 3]]);
 }
@@ -111,6 +146,7 @@ fn other_penalties() {
 fn the_table_of_terms_is_what_the_docs_say() {
     let terms: Vec<(&str, TermKind)> = builtin().terms().map(|term| (term.id.as_str(), term.kind)).collect();
     let expected = [
+        ("alignment", TermKind::Objective),
         ("blur", TermKind::Penalty),
         ("blur_gradient", TermKind::StepOperation),
         ("blur_image", TermKind::StepOperation),
@@ -123,7 +159,10 @@ fn the_table_of_terms_is_what_the_docs_say() {
         ("decay", TermKind::StepOperation),
         ("direction", TermKind::Objective),
         ("diversity", TermKind::Objective),
+        ("group", TermKind::Objective),
+        ("guide", TermKind::Objective),
         ("input_distance", TermKind::Penalty),
+        ("interpolate", TermKind::Objective),
         ("l1", TermKind::Penalty),
         ("l2", TermKind::Penalty),
         ("l_infinity", TermKind::Penalty),
@@ -143,7 +182,7 @@ fn the_table_of_terms_is_what_the_docs_say() {
             term.id
         );
         assert!(term.params.iter().all(|param| !param.doc.is_empty()), "{}", term.id);
-        assert_eq!(term.batch_coupled, term.id == "diversity");
+        assert_eq!(term.batch_coupled, ["alignment", "diversity", "interpolate"].contains(&term.id.as_str()));
     }
 }
 
