@@ -106,6 +106,7 @@ fn type_name(param: &ParamInfo) -> String {
         Type::Layer => "layer",
         Type::IntList => "int list",
         Type::FloatList => "float list",
+        Type::Class => "class",
     };
     if param.unit.is_empty() { name.to_string() } else { format!("{name} ({})", param.unit) }
 }

@@ -122,7 +122,8 @@ enum {
   US_TYPE_ENUM = 5,   /* v.s: one of the choices */
   US_TYPE_LAYER = 6,  /* v.s: the path of a layer that the model has */
   US_TYPE_I64_LIST = 7, /* v.list: len int64_t at ptr */
-  US_TYPE_F64_LIST = 8  /* v.list: len doubles at ptr, finite */
+  US_TYPE_F64_LIST = 8, /* v.list: len doubles at ptr, finite */
+  US_TYPE_CLASS = 9     /* v.i: the number of a class of the model's output, from 0; a request may give the class's label */
 };
 
 typedef struct us_list {
@@ -225,11 +226,16 @@ enum {
   US_TAP_IMAGE = 2  /* the picture before its random transforms: [batch, channel, height, width], in 0..=1 */
 };
 
+/* The tap reads the reference image that the request gives the term, in place of the picture: for every image of the batch the same
+ * value of the reference, through the same draw of the random transforms; its shape is that of the tap without this flag. Its
+ * gradient is never wanted: grad[k].t.data is NULL. A request without a reference image is refused. */
+#define US_TAP_REFERENCE 1u
+
 /* What a term wants to see. A layer's path may end in `:pre` (the value before its activation) or in `:pre?` (that value where
  * the layer has one, else the layer's own). */
 typedef struct us_tap {
   uint32_t what;
-  uint32_t flags; /* 0 */
+  uint32_t flags; /* 0, or US_TAP_REFERENCE */
   us_str layer; /* US_TAP_LAYER only */
 } us_tap;
 

@@ -105,6 +105,7 @@ pub const US_TYPE_ENUM: u32 = 5;
 pub const US_TYPE_LAYER: u32 = 6;
 pub const US_TYPE_I64_LIST: u32 = 7;
 pub const US_TYPE_F64_LIST: u32 = 8;
+pub const US_TYPE_CLASS: u32 = 9;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -206,6 +207,7 @@ pub const US_DTYPES_F64: u32 = 2;
 
 pub const US_TAP_LAYER: u32 = 1;
 pub const US_TAP_IMAGE: u32 = 2;
+pub const US_TAP_REFERENCE: u32 = 1;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

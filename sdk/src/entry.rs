@@ -5,8 +5,8 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::{
-    US_ERROR_PANICKED, US_INTERNAL, US_OK, US_TAP_IMAGE, US_TAP_LAYER, us_error, us_host, us_io, us_status,
-    us_step, us_str, us_tap, us_term, us_value, us_view,
+    US_ERROR_PANICKED, US_INTERNAL, US_OK, US_TAP_IMAGE, US_TAP_LAYER, US_TAP_REFERENCE, us_error, us_host,
+    us_io, us_status, us_step, us_str, us_tap, us_term, us_value, us_view,
 };
 use crate::call::{Apply, Eval};
 use crate::error::Error;
@@ -68,9 +68,10 @@ pub(crate) unsafe extern "C" fn taps<T: Term>(
     unsafe {
         enter_instance::<T>(instance, error, |instance| {
             instance.lent = instance.term.taps();
-            let lend = |tap: &Tap| match &tap.layer {
-                Some(path) => us_tap { what: US_TAP_LAYER, flags: 0, layer: us_str::new(path) },
-                None => us_tap { what: US_TAP_IMAGE, flags: 0, layer: us_str::new("") },
+            let lend = |tap: &Tap| us_tap {
+                what: if tap.layer.is_some() { US_TAP_LAYER } else { US_TAP_IMAGE },
+                flags: if tap.reference { US_TAP_REFERENCE } else { 0 },
+                layer: us_str::new(tap.layer.as_deref().unwrap_or_default()),
             };
             instance.taps = instance.lent.iter().map(lend).collect();
             taps.write(instance.taps.as_ptr());

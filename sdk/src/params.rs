@@ -1,8 +1,8 @@
 //! A term's schema, and the values that a request gave for it; the host has checked them against the schema.
 
 use crate::abi::{
-    US_TYPE_BOOL, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64, US_TYPE_I64_LIST, US_TYPE_LAYER,
-    US_TYPE_STR, us_value,
+    US_TYPE_BOOL, US_TYPE_CLASS, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64, US_TYPE_I64_LIST,
+    US_TYPE_LAYER, US_TYPE_STR, us_value,
 };
 use crate::error::Error;
 
@@ -70,6 +70,12 @@ impl Param {
     #[must_use]
     pub const fn layer(name: &'static str, doc: &'static str) -> Param {
         Param::new(name, US_TYPE_LAYER, doc)
+    }
+
+    /// A class of the model's output: the term gets its number, by [`Params::index`]; a request may give its label.
+    #[must_use]
+    pub const fn class(name: &'static str, doc: &'static str) -> Param {
+        Param::new(name, US_TYPE_CLASS, doc)
     }
 
     /// Integers.
@@ -175,13 +181,13 @@ impl<'a> Params<'a> {
         Ok(unsafe { value.v.i } != 0)
     }
 
-    /// An integer, if given.
+    /// An integer or a class's number, if given.
     ///
     /// # Errors
     /// See [`Params`].
     pub fn optional_int(&self, name: &str) -> Result<Option<i64>, Error> {
         // SAFETY: `new` was promised that the union holds what the type says.
-        Ok(self.get(name, &[US_TYPE_I64])?.map(|value| unsafe { value.v.i }))
+        Ok(self.get(name, &[US_TYPE_I64, US_TYPE_CLASS])?.map(|value| unsafe { value.v.i }))
     }
 
     /// An integer.

@@ -151,6 +151,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
     pub(crate) layer: Option<String>,
+    pub(crate) reference: bool,
 }
 
 impl Tap {
@@ -158,12 +159,25 @@ impl Tap {
     /// one, else the layer's own.
     #[must_use]
     pub fn layer(path: impl Into<String>) -> Tap {
-        Tap { layer: Some(path.into()) }
+        Tap { layer: Some(path.into()), reference: false }
     }
 
     /// The picture before its random transforms: [n, 3, h, w] (1 channel where it is gray), in 0..=1.
     #[must_use]
     pub fn image() -> Tap {
-        Tap { layer: None }
+        Tap { layer: None, reference: false }
+    }
+
+    /// The value that leaves a layer for the reference image of the request, through the same random transforms as the picture. It has
+    /// the shape of [`Tap::layer`], and [`Eval::gradient`] is none for it.
+    #[must_use]
+    pub fn reference_layer(path: impl Into<String>) -> Tap {
+        Tap { layer: Some(path.into()), reference: true }
+    }
+
+    /// The reference image of the request, as [`Tap::image`] gives the picture; [`Eval::gradient`] is none for it.
+    #[must_use]
+    pub fn reference_image() -> Tap {
+        Tap { layer: None, reference: true }
     }
 }

@@ -28,8 +28,14 @@ pub use mock::{Given, MockHost};
 
 /// A term that can be evaluated: a mock host's, or one that a real host has loaded.
 pub trait Subject {
+    /// Whether the gradient of tap k can be wanted: false for one that reads the reference image.
+    fn has_gradient(&mut self, k: usize) -> bool {
+        let _ = k;
+        true
+    }
+
     /// Evaluates the term on these taps, in float64, or in float32 where `single`; adds to `gradients`, where given, one array per tap
-    /// of its shape. Prepares the term for the shapes first.
+    /// of its shape. The term is handed no buffer for a tap without gradient, and its array stays as it is. Prepares the term for the shapes first.
     ///
     /// # Errors
     /// What the term or host said.

@@ -2,7 +2,7 @@
 
 use unitscope_sdk::{Error, Eval, Float, Params, Shape, Tap, Term, TermInfo};
 
-use crate::target::{CHANNEL, LAYER, add_mean_gradient};
+use crate::position::{CHANNEL, LAYER, add_mean_gradient};
 
 /// mean over row and column of A[i, channel] for image i: lucid's `objectives.channel`, per image.
 pub struct Channel {

@@ -10,7 +10,7 @@ use unitscope_sdk::{Error, Eval, Float, Grid, GridMut, Params, Shape, Tap, Term,
 
 use crate::gram::add_product;
 use crate::pairs::{Pairs, dot, factor, value, weights};
-use crate::target::LAYER;
+use crate::position::LAYER;
 
 /// lucid's `objectives.diversity`, as a mean over pairs and with the sign that makes larger better.
 pub struct Diversity {

@@ -2,7 +2,7 @@
 
 use unitscope_sdk::{Error, Eval, Float, Params, Tap, Term, TermInfo};
 
-use crate::target::LAYER;
+use crate::position::LAYER;
 
 /// mean of A[i]² over channels and space for image i: lucid's `objectives.deepdream`, per image.
 pub struct Layer {

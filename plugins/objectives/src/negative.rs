@@ -2,7 +2,7 @@
 
 use unitscope_sdk::{Error, Eval, Float, Param, Params, Shape, Tap, Term, TermInfo, Value};
 
-use crate::target::{CHANNEL, LAYER, Position, add_mean_gradient};
+use crate::position::{CHANNEL, LAYER, Position, add_mean_gradient};
 
 /// −mean over space of A[i, channel] for image i; −A[i, channel, row, column] where a position is given. Read before the activation,
 /// because behind a ReLU an inhibited channel is 0 and has no gradient.

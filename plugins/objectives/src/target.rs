@@ -1,58 +1,96 @@
-//! What `unit`, `channel` and `negative` look at: a channel, or one position of it; its value and its gradient.
+//! `target`: a channel or unit, driven to a given activation.
 
-use unitscope_sdk::{Error, Float, Grid, GridMut, Param, Params, Shape};
+use unitscope_sdk::{Error, Eval, Float, Param, Params, Shape, Tap, Term, TermInfo};
 
-pub const LAYER: Param = Param::layer(
-    "layer",
-    "The layer's path, as `unitscope models show` lists it; `:pre` for the value before its activation.",
-)
-.required();
-pub const CHANNEL: Param =
-    Param::int("channel", "The channel of the layer, counted from 0.").required().min(0.0);
+use crate::place::{COLUMN, Place, ROW};
+use crate::position::{CHANNEL, LAYER, add_mean_gradient};
 
-/// One position of a channel; the centre, ⌊size/2⌋, where row or column is not given.
-pub struct Position {
+/// −(a − value)² for image i, with a = mean over space of A[i, channel], or A[i, channel, row, column] where a position is given.
+pub struct Target {
+    layer: String,
     channel: usize,
-    row: Option<usize>,
-    column: Option<usize>,
-    found: [usize; 3],
+    value: f64,
+    place: Place,
 }
 
-impl Position {
-    pub fn new(params: &Params<'_>) -> Result<Position, Error> {
-        let (row, column) = (params.optional_index("row")?, params.optional_index("column")?);
-        Ok(Position { channel: params.index("channel")?, row, column, found: [0; 3] })
+impl Term for Target {
+    const INFO: TermInfo = TermInfo::objective(
+        "target",
+        "A given activation",
+        "Minus the squared distance of an activation from a target, −(a − value)²: the mean of a channel over space, or one unit where \
+         `row` or `column` is given. At most 0, which is reached at the target. Source: this project's own, after the request for \
+         pictures between the least and the most activating one.",
+    )
+    .params(&[
+        LAYER,
+        CHANNEL,
+        // The square of what is larger could not be told in float32.
+        Param::float("value", "The target, in the layer's own unit.").required().min(-1e15).max(1e15),
+        ROW,
+        COLUMN,
+    ]);
+
+    fn new(params: &Params<'_>) -> Result<Target, Error> {
+        Ok(Target {
+            layer: params.string("layer")?,
+            channel: params.index("channel")?,
+            value: params.float("value")?,
+            place: Place::new(params)?,
+        })
     }
 
-    /// Whether the request names a position at all.
-    pub fn is_given(&self) -> bool {
-        self.row.is_some() || self.column.is_some()
+    fn taps(&self) -> Vec<Tap> {
+        vec![Tap::layer(&self.layer)]
     }
 
-    /// Finds the position in the layer's shape.
-    pub fn prepare(&mut self, shape: &Shape) -> Result<(), Error> {
-        shape.check_channel("channel", self.channel)?;
-        let row = self.row.unwrap_or(shape.height / 2);
-        let column = self.column.unwrap_or(shape.width / 2);
-        shape.check_row("row", row)?;
-        shape.check_column("column", column)?;
-        self.found = [self.channel, row, column];
+    fn prepare(&mut self, shapes: &[Shape]) -> Result<(), Error> {
+        shapes[0].check_channel("channel", self.channel)?;
+        self.place.prepare(&shapes[0])
+    }
+
+    fn eval<T: Float>(&mut self, eval: &mut Eval<'_, T>) -> Result<(), Error> {
+        for image in 0..eval.images() {
+            let activation = self.place.of(&eval.input(0).image(image)).channel(self.channel).mean();
+            let distance = activation - self.value;
+            // Subtracted from zero, because negative zero would be a strange score.
+            eval.set_value(image, 0.0 - distance * distance);
+            let share = -2.0 * distance * eval.scale(image);
+            if let Some(gradient) = eval.gradient(0) {
+                let mut gradient = gradient.image(image);
+                add_mean_gradient(&mut self.place.of_mut(&mut gradient), self.channel, share);
+            }
+        }
         Ok(())
     }
-
-    pub fn value<T: Float>(&self, image: &Grid<'_, T>) -> f64 {
-        image.at(self.found).to_f64()
-    }
-
-    /// Adds `share` to the gradient: the value is the element itself.
-    pub fn add_gradient<T: Float>(&self, gradient: &mut GridMut<'_, T>, share: f64) {
-        gradient.part(self.found, [1; 3]).add(share);
-    }
 }
 
-/// The mean of a channel over space, and `share` times its gradient.
-pub fn add_mean_gradient<T: Float>(gradient: &mut GridMut<'_, T>, channel: usize, share: f64) {
-    let mut channel = gradient.channel(channel);
-    let positions = channel.as_grid().len() as f64;
-    channel.add(share / positions);
+#[cfg(test)]
+mod tests {
+    use unitscope_sdk::testing::{Array, Given, MockHost, Subject, check_term};
+
+    use super::*;
+
+    fn host(given: &[(&str, Given<'_>)]) -> MockHost {
+        let base = [("layer", Given::Str("conv1")), ("channel", Given::Int(1)), ("value", Given::Float(2.0))];
+        MockHost::new::<Target>(&[&base, given].concat()).expect("valid parameters")
+    }
+
+    #[test]
+    fn its_gradient_is_right_with_and_without_position() {
+        for given in [&[][..], &[("row", Given::Int(3))], &[("column", Given::Int(0))]] {
+            check_term(&mut host(given), &[Array::random(&[2, 3, 4, 5], 3)], false);
+        }
+        check_term(&mut host(&[]), &[Array::random(&[2, 3], 3)], false);
+    }
+
+    #[test]
+    fn it_is_largest_at_the_target() {
+        let mut tap = Array::random(&[1, 2, 1, 2], 1);
+        tap.data = vec![9., 9., 1., 3.];
+        let value = |given: &[(&str, Given<'_>)]| {
+            host(given).eval(&mut [tap.clone()], None, &[1.0], false).expect("a value")[0]
+        };
+        assert_eq!(value(&[]), 0.0);
+        assert_eq!(value(&[("column", Given::Int(0))]), -1.0);
+    }
 }

@@ -2,7 +2,7 @@
 
 use unitscope_sdk::{Error, Eval, Float, Param, Params, Shape, Tap, Term, TermInfo};
 
-use crate::target::{CHANNEL, LAYER, Position};
+use crate::position::{CHANNEL, LAYER, Position};
 
 /// A[i, channel, row, column] for image i: lucid's `objectives.neuron`.
 pub struct Unit {

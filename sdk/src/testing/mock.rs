@@ -4,8 +4,9 @@ use std::ffi::c_void;
 
 use super::{Array, Subject};
 use crate::abi::{
-    US_DEVICE_CPU, US_DTYPE_FLOAT, US_MAX_DIMS, US_OK, US_TAP_LAYER, us_device, us_dtype, us_error, us_io,
-    us_list, us_status, us_step, us_str, us_tap, us_tensor, us_term, us_value, us_value_v, us_view, us_vtbl,
+    US_DEVICE_CPU, US_DTYPE_FLOAT, US_MAX_DIMS, US_OK, US_TAP_LAYER, US_TAP_REFERENCE, us_device, us_dtype,
+    us_error, us_io, us_list, us_status, us_step, us_str, us_tap, us_tensor, us_term, us_value, us_value_v,
+    us_view, us_vtbl,
 };
 use crate::export;
 use crate::float::Float;
@@ -67,18 +68,20 @@ impl MockHost {
     /// # Errors
     /// What the term said.
     pub fn taps(&mut self) -> Result<Vec<Option<String>>, String> {
+        self.each_tap(|tap| {
+            // SAFETY: the taps are the SDK's, with their strings.
+            let bytes = unsafe { slice(tap.layer.ptr.cast::<u8>(), tap.layer.len) };
+            (tap.what == US_TAP_LAYER).then(|| String::from_utf8_lossy(bytes).into_owned())
+        })
+    }
+
+    fn each_tap<R>(&mut self, read: impl Fn(&us_tap) -> R) -> Result<Vec<R>, String> {
         let function = self.vtbl.taps.ok_or("a step operation has no taps")?;
         let (mut taps, mut n): (*const us_tap, u64) = (std::ptr::null(), 0);
         // SAFETY: the instance came from `create`, and the pointers are valid for the call.
         call(|error| unsafe { function(self.instance, &raw mut taps, &raw mut n, error) })?;
         // SAFETY: the taps are the SDK's, valid until the next call.
-        let taps = unsafe { slice(taps, n) };
-        let name = |tap: &us_tap| {
-            // SAFETY: as above.
-            let bytes = unsafe { slice(tap.layer.ptr.cast::<u8>(), tap.layer.len) };
-            (tap.what == US_TAP_LAYER).then(|| String::from_utf8_lossy(bytes).into_owned())
-        };
-        Ok(taps.iter().map(name).collect())
+        Ok(unsafe { slice(taps, n) }.iter().map(read).collect())
     }
 
     /// Shows the term the shapes of its taps.
@@ -118,13 +121,18 @@ impl MockHost {
         let mut values = vec![f64::NAN; scale.len()];
         let mut inputs = Buffers::<T>::of(taps);
         let mut outputs = gradients.as_deref().map(Buffers::<T>::of);
-        let (input, output) = (
+        let (input, mut output) = (
             inputs.views(taps),
             match (&mut outputs, gradients.as_deref()) {
                 (Some(outputs), Some(gradients)) => outputs.views(gradients),
                 _ => Vec::new(),
             },
         );
+        for (k, view) in output.iter_mut().enumerate() {
+            if !self.has_gradient(k) {
+                view.t.data = std::ptr::null_mut();
+            }
+        }
         let mut io = us_io {
             struct_size: size_of::<us_io>() as u32,
             n_taps: taps.len() as u32,
@@ -146,6 +154,11 @@ impl MockHost {
 }
 
 impl Subject for MockHost {
+    fn has_gradient(&mut self, k: usize) -> bool {
+        let flags = self.each_tap(|tap| tap.flags).unwrap_or_default();
+        flags.get(k).is_none_or(|flags| flags & US_TAP_REFERENCE == 0)
+    }
+
     fn eval(
         &mut self,
         taps: &mut [Array],

@@ -4,6 +4,7 @@ pub mod limits;
 
 mod call;
 mod check;
+mod class;
 mod describe;
 mod error;
 mod guard;

@@ -8,6 +8,8 @@ mod c_plugin;
 mod loading;
 #[path = "plugins/misbehaving.rs"]
 mod misbehaving;
+#[path = "plugins/operations.rs"]
+mod operations;
 #[path = "plugins/parameters.rs"]
 mod parameters;
 #[path = "plugins/support.rs"]

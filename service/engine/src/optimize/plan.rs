@@ -178,7 +178,7 @@ impl Binder<'_> {
         let at = |error: TermError| field_error(place, &error);
         let info = self.registry.term(&term.id).map_err(at)?;
         let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
-        let mut instance = info.create(&term.params, seed).map_err(at)?;
+        let mut instance = info.create(&term.params, &self.model.manifest().labels, seed).map_err(at)?;
         if info.edits_image {
             return Err(FieldError::new(
                 format!("terms[{place}].id"),
@@ -189,14 +189,21 @@ impl Binder<'_> {
             ));
         }
         let taps = match info.kind {
-            TermKind::StepOperation => vec![Tap::Image],
+            TermKind::StepOperation => vec![Tap::Image { reference: false }],
             _ => instance.taps().map_err(at)?,
         };
         let sources = taps
             .iter()
             .map(|tap| match tap {
-                Tap::Image => Ok(Source::Image),
-                Tap::Layer { path } => {
+                tap if tap.is_reference() => Err(FieldError::new(
+                    format!("terms[{place}].id"),
+                    format!(
+                        "`{}` compares with a reference image, which is not supported yet; use a term that needs none",
+                        term.id
+                    ),
+                )),
+                Tap::Image { .. } => Ok(Source::Image),
+                Tap::Layer { path, .. } => {
                     self.layer(path).map_err(|reason| FieldError::new(layer_field(place, term, path), reason))
                 }
             })

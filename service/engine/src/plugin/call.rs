@@ -3,7 +3,9 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use unitscope_sdk::abi::{US_OK, US_TAP_IMAGE, US_TAP_LAYER, us_error, us_status, us_step, us_tap, us_view};
+use unitscope_sdk::abi::{
+    US_OK, US_TAP_IMAGE, US_TAP_LAYER, US_TAP_REFERENCE, us_error, us_status, us_step, us_tap, us_view,
+};
 
 use super::check::ErrorBuffer;
 use super::describe;
@@ -69,12 +71,16 @@ unsafe extern "C" fn cancelled(ctx: *mut c_void) -> i32 {
     i32::from(catch_unwind(AssertUnwindSafe(|| (step.cancelled)())).unwrap_or(true))
 }
 
-/// The views that a plugin sees: the caller's own where the term takes them as they are, else row-major copies.
+/// The views that a plugin sees: the caller's own where the term takes them as they are, else row-major copies. A view without data, of
+/// a gradient that is not wanted, stays without.
 pub(super) struct Lent<'a>(Vec<(View<'a>, Option<Staged>)>);
 
 impl<'a> Lent<'a> {
     pub fn new(info: &TermInfo, views: &[View<'a>], stage: impl Fn(&View<'_>) -> Staged) -> Lent<'a> {
-        let lend = |view: &View<'a>| (*view, (!info.strided && !view.is_contiguous()).then(|| stage(view)));
+        let lend = |view: &View<'a>| {
+            let copied = !info.strided && !view.is_contiguous() && !view.data().is_null();
+            (*view, copied.then(|| stage(view)))
+        };
         Lent(views.iter().map(lend).collect())
     }
 
@@ -138,14 +144,53 @@ pub(super) unsafe fn copy_taps(taps: *const us_tap, n: u64) -> Result<Vec<Tap>, 
     }
     // SAFETY: the caller's promise; the pointer is neither null nor misaligned.
     let taps = unsafe { std::slice::from_raw_parts(taps, n as usize) };
-    let copy = |tap: &us_tap| match tap.what {
-        US_TAP_IMAGE => Ok(Tap::Image),
-        US_TAP_LAYER => {
-            // SAFETY: the caller's promise.
-            let path = unsafe { describe::text(tap.layer, PATH_BYTES, "a layer's path")? };
-            if path.is_empty() { Err("a layer's path is empty".to_owned()) } else { Ok(Tap::Layer { path }) }
+    let copy = |tap: &us_tap| {
+        if tap.flags & !US_TAP_REFERENCE != 0 {
+            return Err(format!("flags {:#x} are none that this service knows", tap.flags));
         }
-        other => Err(format!("kind {other} is none that this service knows")),
+        let reference = tap.flags & US_TAP_REFERENCE != 0;
+        match tap.what {
+            US_TAP_IMAGE => Ok(Tap::Image { reference }),
+            US_TAP_LAYER => {
+                // SAFETY: the caller's promise.
+                let path = unsafe { describe::text(tap.layer, PATH_BYTES, "a layer's path")? };
+                if path.is_empty() {
+                    return Err("a layer's path is empty".to_owned());
+                }
+                Ok(Tap::Layer { path, reference })
+            }
+            other => Err(format!("kind {other} is none that this service knows")),
+        }
     };
     taps.iter().map(copy).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use unitscope_sdk::abi::us_str;
+
+    use super::*;
+
+    fn check(what: u32, flags: u32, path: &str, expected: Result<Tap, &str>) {
+        let tap = us_tap { what, flags, layer: us_str::new(path) };
+        // SAFETY: one tap, with a string that outlives the call.
+        let found = unsafe { copy_taps(&raw const tap, 1) }.map(|taps| taps[0].clone());
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn a_tap_says_whether_it_reads_the_reference() {
+        for (flags, reference) in [(0, false), (US_TAP_REFERENCE, true)] {
+            check(US_TAP_IMAGE, flags, "", Ok(Tap::Image { reference }));
+            check(US_TAP_LAYER, flags, "a", Ok(Tap::Layer { path: "a".to_owned(), reference }));
+        }
+    }
+
+    #[test]
+    fn what_the_header_does_not_have_is_refused() {
+        check(US_TAP_IMAGE, 2, "", Err("flags 0x2 are none that this service knows"));
+        check(US_TAP_LAYER, 5, "a", Err("flags 0x5 are none that this service knows"));
+        check(US_TAP_LAYER, 0, "", Err("a layer's path is empty"));
+        check(3, 0, "", Err("kind 3 is none that this service knows"));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use unitscope_sdk::abi::{
     US_CAP_BATCH_COUPLED, US_CAP_EDITS_GRADIENT, US_CAP_EDITS_IMAGE, US_CAP_STRIDED, US_DTYPES_F32,
     US_DTYPES_F64, US_OBJECTIVE, US_PARAM_HAS_MAX, US_PARAM_HAS_MIN, US_PARAM_REQUIRED, US_PENALTY,
-    US_STEP_OPERATION, US_TYPE_BOOL, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64,
+    US_STEP_OPERATION, US_TYPE_BOOL, US_TYPE_CLASS, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64,
     US_TYPE_I64_LIST, US_TYPE_LAYER, US_TYPE_STR, us_host, us_param, us_plugin, us_str, us_term, us_value,
     us_vtbl,
 };
@@ -169,6 +169,7 @@ unsafe fn param(raw: &us_param) -> Result<ParamInfo, String> {
         US_TYPE_LAYER => ParamKind::Layer,
         US_TYPE_I64_LIST => ParamKind::IntList,
         US_TYPE_F64_LIST => ParamKind::FloatList,
+        US_TYPE_CLASS => ParamKind::Class,
         other => return Err(of_param(format!("type {other} is none that this service knows"))),
     };
     let limit = |flag: u32, value: f64| (raw.flags & flag != 0).then_some(value);
@@ -216,7 +217,7 @@ unsafe fn default(raw: &us_value, kind: u32) -> Result<Option<ParamValue>, Strin
     let value = unsafe {
         match kind {
             US_TYPE_BOOL => ParamValue::Bool(raw.v.i != 0),
-            US_TYPE_I64 => ParamValue::Int(raw.v.i),
+            US_TYPE_I64 | US_TYPE_CLASS => ParamValue::Int(raw.v.i),
             US_TYPE_F64 => ParamValue::Float(raw.v.f),
             US_TYPE_I64_LIST => ParamValue::IntList(
                 array(

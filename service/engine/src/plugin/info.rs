@@ -84,6 +84,8 @@ pub enum ParamKind {
     Layer,
     IntList,
     FloatList,
+    /// A class of the model's output; a [`ParamValue::Int`], or its label as a [`ParamValue::String`].
+    Class,
 }
 
 /// A parameter's value.

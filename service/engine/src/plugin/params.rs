@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 
 use unitscope_sdk::abi::{
-    US_TYPE_BOOL, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64, US_TYPE_I64_LIST, US_TYPE_LAYER,
-    US_TYPE_STR, us_list, us_str, us_value, us_value_v,
+    US_TYPE_BOOL, US_TYPE_CLASS, US_TYPE_ENUM, US_TYPE_F64, US_TYPE_F64_LIST, US_TYPE_I64, US_TYPE_I64_LIST,
+    US_TYPE_LAYER, US_TYPE_STR, us_list, us_str, us_value, us_value_v,
 };
 
+use super::class;
 use super::error::TermError;
 use super::info::{ParamInfo, ParamKind, ParamValue, TermInfo};
 use super::limits::{LIST_ELEMENTS, STRING_BYTES};
 
-/// The values of a term's parameters in the order of its schema; none where an optional one is left out.
+/// The values of a term's parameters in the order of its schema; none where an optional one is left out. Classes become numbers, by the
+/// model's labels.
 ///
 /// # Errors
 /// [`TermError::Parameter`] for the first name that the schema does not have, else for the first value that breaks its rules.
 pub(super) fn resolve(
     info: &TermInfo,
     given: &BTreeMap<String, ParamValue>,
+    labels: &[String],
 ) -> Result<Vec<Option<ParamValue>>, TermError> {
     let error = |parameter: &str, reason: String| TermError::Parameter {
         term: info.id.clone(),
@@ -30,6 +33,9 @@ pub(super) fn resolve(
         }
     }
     let resolve = |param: &ParamInfo| match given.get(&param.name) {
+        Some(value) if param.kind == ParamKind::Class => {
+            check(param, value.clone()).and_then(|value| class::number(value, labels)).map(Some)
+        }
         Some(value) => check(param, value.clone()).map(Some),
         None if param.default.is_some() => Ok(param.default.clone()),
         None if param.required => Err(format!("is required and missing; give {}", expected(param))),
@@ -58,9 +64,11 @@ pub(super) fn check(param: &ParamInfo, value: ParamValue) -> Result<ParamValue, 
         (ParamKind::Int, value) => ParamValue::Int(integer(&value).ok_or_else(wrong)?),
         (ParamKind::Float, ParamValue::Float(value)) => ParamValue::Float(value),
         (ParamKind::Float, ParamValue::Int(value)) => ParamValue::Float(value as f64),
-        (ParamKind::String | ParamKind::Enum | ParamKind::Layer, ParamValue::String(value)) => {
-            ParamValue::String(value)
-        }
+        (
+            ParamKind::String | ParamKind::Enum | ParamKind::Layer | ParamKind::Class,
+            ParamValue::String(value),
+        ) => ParamValue::String(value),
+        (ParamKind::Class, value) => ParamValue::Int(integer(&value).ok_or_else(wrong)?),
         (ParamKind::IntList, ParamValue::IntList(values)) => ParamValue::IntList(values),
         (ParamKind::IntList, ParamValue::FloatList(values)) => {
             let values: Option<Vec<i64>> =
@@ -97,6 +105,7 @@ fn check_range(param: &ParamInfo, value: &ParamValue) -> Result<(), ()> {
     };
     let good = match value {
         ParamValue::Bool(_) => true,
+        ParamValue::Int(value) if param.kind == ParamKind::Class && *value < 0 => false,
         ParamValue::Int(value) => in_range(*value as f64),
         ParamValue::Float(value) => in_range(*value),
         ParamValue::IntList(values) => {
@@ -107,7 +116,7 @@ fn check_range(param: &ParamInfo, value: &ParamValue) -> Result<(), ()> {
         }
         ParamValue::String(value) => match param.kind {
             ParamKind::Enum => param.choices.contains(value),
-            ParamKind::Layer => !value.is_empty() && value.len() <= STRING_BYTES,
+            ParamKind::Layer | ParamKind::Class => !value.is_empty() && value.len() <= STRING_BYTES,
             _ => value.len() <= STRING_BYTES,
         },
     };
@@ -129,6 +138,7 @@ fn expected(param: &ParamInfo) -> String {
         ParamKind::String => format!("a string of at most {STRING_BYTES} bytes"),
         ParamKind::Enum => format!("one of {}", param.choices.join(", ")),
         ParamKind::Layer => "the path of a layer".to_owned(),
+        ParamKind::Class => "the number of a class, counted from 0, or its label".to_owned(),
         ParamKind::IntList => format!("a list of at most {LIST_ELEMENTS} integers, each{range}"),
         ParamKind::FloatList => format!("a list of at most {LIST_ELEMENTS} finite numbers, each{range}"),
     }
@@ -176,6 +186,7 @@ fn raw_type(kind: ParamKind) -> u32 {
         ParamKind::Layer => US_TYPE_LAYER,
         ParamKind::IntList => US_TYPE_I64_LIST,
         ParamKind::FloatList => US_TYPE_F64_LIST,
+        ParamKind::Class => US_TYPE_CLASS,
     }
 }
 
@@ -226,6 +237,8 @@ mod tests {
         good(ParamKind::Enum, ParamValue::String("b".to_owned()), ParamValue::String("b".to_owned()));
         good(ParamKind::IntList, ParamValue::FloatList(vec![1.0]), ParamValue::IntList(vec![1]));
         good(ParamKind::FloatList, ParamValue::IntList(vec![1]), ParamValue::FloatList(vec![1.0]));
+        good(ParamKind::Class, ParamValue::Float(3.0), ParamValue::Int(3));
+        good(ParamKind::Class, ParamValue::String("b".to_owned()), ParamValue::String("b".to_owned()));
     }
 
     #[test]
@@ -239,6 +252,9 @@ mod tests {
         bad(ParamKind::Float, ParamValue::Float(-2.1), "from -2 to 5");
         bad(ParamKind::Enum, ParamValue::String("c".to_owned()), "one of a, b");
         bad(ParamKind::Layer, ParamValue::String(String::new()), "path of a layer");
+        bad(ParamKind::Class, ParamValue::Int(-1), "got -1, expected the number of a class");
+        bad(ParamKind::Class, ParamValue::Float(0.5), "or its label");
+        bad(ParamKind::Class, ParamValue::String(String::new()), "or its label");
         bad(ParamKind::IntList, ParamValue::FloatList(vec![0.5]), "integers");
         bad(ParamKind::FloatList, ParamValue::FloatList(vec![0.5, 9.0]), "each from -2 to 5");
         bad(ParamKind::FloatList, ParamValue::IntList(vec![1; LIST_ELEMENTS + 1]), "at most");

@@ -36,17 +36,33 @@ pub enum Tap {
     Layer {
         /// The path as the plugin wrote it.
         path: String,
+        /// Of the term's reference image, through the picture's draw of the random transforms; its gradient is never wanted.
+        reference: bool,
     },
     /// The picture, in 0..=1, before the random transforms.
-    Image,
+    Image {
+        /// The term's reference image in its place; its gradient is never wanted.
+        reference: bool,
+    },
+}
+
+impl Tap {
+    /// Whether it reads the term's reference image in place of the picture.
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        match self {
+            Tap::Layer { reference, .. } | Tap::Image { reference } => *reference,
+        }
+    }
 }
 
 impl std::fmt::Display for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Tap::Layer { path } => write!(f, "layer `{path}`"),
-            Tap::Image => f.write_str("the image"),
+            Tap::Layer { path, .. } => write!(f, "layer `{path}`")?,
+            Tap::Image { .. } => f.write_str("the image")?,
         }
+        f.write_str(if self.is_reference() { " of the reference" } else { "" })
     }
 }
 
@@ -64,16 +80,18 @@ pub struct StepInfo<'a> {
 }
 
 impl TermInfo {
-    /// Checks `given` against the schema, fills in defaults, and makes an instance.
+    /// Checks `given` against the schema, fills in defaults, and makes an instance. `labels` are those of the model's classes, by number;
+    /// none where it has none.
     ///
     /// # Errors
     /// [`TermError::Parameter`] for a value that breaks the schema, else what the plugin said.
     pub fn create(
         self: &Arc<Self>,
         given: &BTreeMap<String, ParamValue>,
+        labels: &[String],
         job_seed: u64,
     ) -> Result<Instance, TermError> {
-        let values = params::resolve(self, given)?;
+        let values = params::resolve(self, given, labels)?;
         let raw = params::to_raw(&self.params, &values);
         let create = self.raw.vtbl.create.expect("a term without `create` is refused when it is loaded");
         let mut handle = std::ptr::null_mut();
@@ -143,7 +161,8 @@ impl Instance {
     }
 
     /// Computes the term on its taps, all of n images: sets `values` to n values, and, with `gradients`, adds
-    /// `scale[i] · ∂values[i]/∂taps[k]` into one buffer per tap, of its shape and type. Buffers that the plugin is handed directly
+    /// `scale[i] · ∂values[i]/∂taps[k]` into one buffer per tap, of its shape and type. A buffer [without data](View::without_data) says
+    /// that this tap's gradient is not wanted; the gradient of a tap of the reference image never is. Buffers that the plugin is handed directly
     /// (see [`GuardedBuffer`](super::GuardedBuffer)) are checked for writes outside by the caller.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl Subject for Single {
 fn subject(loaded: &Loaded) -> Single {
     let term = loaded.registry.term("c_mean").expect("the C plugin's term");
     assert!(!term.strided && !term.float64);
-    let mut instance = term.create(&params(&given(1)), 1).expect("valid parameters");
+    let mut instance = term.create(&params(&given(1)), &[], 1).expect("valid parameters");
     instance.taps().expect("a tap");
     Single(LoadedSubject(instance))
 }
@@ -80,7 +80,7 @@ fn single(tap: &Array) -> [Array; 1] {
 fn its_refusal_names_the_parameter() {
     let loaded = c_mean();
     let term = loaded.registry.term("c_mean").expect("the C plugin's term");
-    let mut instance = term.create(&params(&given(4)), 1).expect("valid parameters");
+    let mut instance = term.create(&params(&given(4)), &[], 1).expect("valid parameters");
     instance.taps().expect("a tap");
     let array = Array::random(&[3, 4, 5, 6], 1);
     let mut data = vec![0.0_f32; array.data.len()];

@@ -20,7 +20,7 @@ const AXES: [Axis; 4] = [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width];
 
 fn made(term: &str) -> Result<Instance, TermError> {
     let term = misbehaving().registry.term(&format!("misbehaving.{term}"))?;
-    let mut instance = term.create(&params(&[]), 1)?;
+    let mut instance = term.create(&params(&[]), &[], 1)?;
     instance.taps()?;
     Ok(instance)
 }

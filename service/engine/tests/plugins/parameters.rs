@@ -9,7 +9,7 @@ fn check(term: &str, given: &[(&str, ParamValue)], parameter: &str, words: &str)
     let error = builtin()
         .term(term)
         .expect("a built-in term")
-        .create(&params(given), 1)
+        .create(&params(given), &[], 1)
         .err()
         .expect("bad parameters");
     assert_eq!(error.parameter(), Some(parameter), "{error}");
@@ -42,6 +42,24 @@ fn each_mistake_names_its_parameter() {
 }
 
 #[test]
+fn a_class_is_a_number_or_one_of_the_models_labels() {
+    let labels = ["rings", "stripes"].map(str::to_owned);
+    let create = |value: ParamValue, labels: &[String]| {
+        let term = builtin().term("class").expect("a built-in term");
+        term.create(&params(&[("class", value)]), labels, 1).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(create(text("stripes"), &labels), Ok(()));
+    assert_eq!(create(ParamValue::Float(1.0), &labels), Ok(()));
+    assert_eq!(create(ParamValue::Int(7), &[]), Ok(()));
+    let refused = |value, words| {
+        let error = create(value, &labels).expect_err("no class of the model");
+        assert!(error.contains("parameter `class` of `class`") && error.contains(words), "{error}");
+    };
+    refused(text("ring"), "did you mean `rings`?");
+    refused(ParamValue::Int(2), "class 2 is out of range");
+}
+
+#[test]
 fn an_unknown_term_names_the_nearest() {
     let error = builtin().term("chanel").expect_err("no such term");
     assert!(error.to_string().contains("did you mean `channel`"), "{error}");
@@ -70,7 +88,7 @@ proptest! {
         ),
     ) {
         let term = builtin().term(term).expect("a built-in term");
-        match term.create(&given, 1) {
+        match term.create(&given, &[], 1) {
             Ok(mut instance) => prop_assert!(instance.taps().is_ok()),
             Err(error) => {
                 let parameter = match &error {

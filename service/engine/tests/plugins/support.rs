@@ -88,7 +88,7 @@ impl LoadedSubject {
     /// A term of the built-in plugins.
     pub fn builtin(term: &str, given: &[(&str, ParamValue)]) -> LoadedSubject {
         let term = builtin().term(term).expect("a built-in term");
-        let mut instance = term.create(&params(given), 1).expect("valid parameters");
+        let mut instance = term.create(&params(given), &[], 1).expect("valid parameters");
         instance.taps().expect("taps");
         LoadedSubject(instance)
     }
@@ -104,7 +104,13 @@ impl LoadedSubject {
         let mut values = vec![0.0; scale.len()];
         let input = views(taps, &mut inputs);
         self.0.prepare(&input).map_err(|error| error.to_string())?;
-        let output = gradients.as_deref().map(|gradients| views(gradients, &mut outputs));
+        let tapped = self.0.taps().map_err(|error| error.to_string())?;
+        let output = gradients.as_deref().map(|gradients| {
+            let views = views(gradients, &mut outputs).into_iter().zip(&tapped);
+            views
+                .map(|(view, tap)| if tap.is_reference() { view.without_data() } else { view })
+                .collect::<Vec<_>>()
+        });
         let result = self.0.eval(&STEP, &input, output.as_deref(), scale, &mut values);
         result.map_err(|error| error.to_string())?;
         let back = |arrays: &mut [Array], data: Vec<Vec<T>>| {
@@ -119,6 +125,10 @@ impl LoadedSubject {
 }
 
 impl Subject for LoadedSubject {
+    fn has_gradient(&mut self, k: usize) -> bool {
+        !self.0.taps().expect("taps")[k].is_reference()
+    }
+
     fn eval(
         &mut self,
         taps: &mut [Array],

@@ -128,6 +128,7 @@ fn param(param: &ParamInfo) -> proto::ParamInfo {
         ParamKind::Layer => Type::Layer,
         ParamKind::IntList => Type::IntList,
         ParamKind::FloatList => Type::FloatList,
+        ParamKind::Class => Type::Class,
     };
     proto::ParamInfo {
         name: param.name.clone(),

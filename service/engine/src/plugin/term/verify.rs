@@ -1,6 +1,6 @@
 //! Checks of what a caller hands to an instance, and of what the plugin leaves behind; none of them calls the plugin.
 
-use super::Instance;
+use super::{Instance, Tap};
 use crate::plugin::check::first_non_finite;
 use crate::plugin::error::TermError;
 use crate::plugin::guard::Element;
@@ -49,12 +49,15 @@ impl Instance {
         }
         if let Some(gradients) = gradients {
             let same = |(tap, gradient): (&View<'_>, &View<'_>)| {
-                tap.shape() == gradient.shape()
-                    && tap.dtype() == gradient.dtype()
-                    && !gradient.data().is_null()
+                tap.shape() == gradient.shape() && tap.dtype() == gradient.dtype()
             };
             if gradients.len() != taps.len() || !taps.iter().zip(gradients).all(same) {
                 return Err(self.misused("each tap needs one gradient of its shape and type"));
+            }
+            let wanted =
+                |(tap, gradient): (&Tap, &View<'_>)| tap.is_reference() && !gradient.data().is_null();
+            if self.taps.iter().zip(gradients).any(wanted) {
+                return Err(self.misused("a tap of the reference image has no gradient"));
             }
         }
         Ok(())
@@ -97,6 +100,7 @@ impl Instance {
         gradients
             .iter()
             .zip(&self.taps)
+            .filter(|(gradient, _)| !gradient.data().is_null())
             .try_for_each(|(gradient, tap)| self.check_finite(gradient, || format!("gradient of {tap}")))
     }
 
