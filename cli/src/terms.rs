@@ -155,6 +155,7 @@ mod tests {
         };
         let param = |kind: Type| ParamInfo { r#type: kind.into(), ..ParamInfo::default() };
         check(ParamInfo { required: true, ..param(Type::Layer) }, ["layer", "required", ""]);
+        check(ParamInfo { required: true, ..param(Type::Class) }, ["class", "required", ""]);
         check(ParamInfo { min: Some(0.0), unit: "px".into(), ..param(Type::Int) }, ["int (px)", "-", "≥ 0"]);
         let list = Some(protobuf_value(&json!([1, 2.5])));
         check(

@@ -35,7 +35,8 @@ pub trait Subject {
     }
 
     /// Evaluates the term on these taps, in float64, or in float32 where `single`; adds to `gradients`, where given, one array per tap
-    /// of its shape. The term is handed no buffer for a tap without gradient, and its array stays as it is. Prepares the term for the shapes first.
+    /// of its shape. The term is handed no buffer for a tap without gradient, and its array stays as it is. Prepares the term for the
+    /// shapes first.
     ///
     /// # Errors
     /// What the term or host said.

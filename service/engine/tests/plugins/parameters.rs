@@ -79,9 +79,11 @@ fn value() -> impl Strategy<Value = ParamValue> {
 proptest! {
     #[test]
     fn any_parameters_make_an_instance_or_an_error_that_names_one(
-        term in prop::sample::select(vec!["unit", "negative", "l2", "normalize_gradient"]),
+        term in prop::sample::select(vec!["unit", "negative", "class", "group", "l2", "normalize_gradient"]),
         given in prop::collection::btree_map(
-            prop_oneof![prop::sample::select(vec!["layer", "channel", "row", "column", "pre", "center"])
+            prop_oneof![prop::sample::select(vec![
+                "layer", "channel", "row", "column", "pre", "center", "class", "height", "weights",
+            ])
                 .prop_map(str::to_owned), "[a-z]{1,8}"],
             value(),
             0..5,
