@@ -66,6 +66,8 @@ pub struct Spec {
     pub model: String,
     /// What the engine needs to know.
     pub optimize: OptimizeSpec,
+    /// BLAKE3 of each reference's file, in hex.
+    pub reference_digests: Vec<String>,
     /// A name for each picture, all different.
     pub labels: Vec<String>,
     /// Also keep the pictures as float32 tensors.

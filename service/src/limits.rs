@@ -84,6 +84,15 @@ pub const LISTED_LABEL_BYTES: usize = 2 << 20;
 /// Bytes of a model's, term's or picture's name: they become names of files.
 pub const NAME_BYTES: usize = 128;
 
+/// Pictures that a job's terms may compare with.
+pub const REFERENCES: usize = 16;
+
+/// Bytes of their files, which come with the request and must fit into its message.
+pub const REFERENCES_BYTES: usize = 3 << 20;
+
+/// Pixels of one such file: 256 MB while it is decoded.
+pub const REFERENCE_PIXELS: u64 = 1 << 24;
+
 /// Nodes of the expression that a job maximizes: a sum of all terms of a job, each with a factor, has three times [`Limits::terms`].
 pub const EXPRESSION_NODES: usize = 1024;
 

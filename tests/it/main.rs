@@ -16,6 +16,7 @@ mod models;
 mod objective;
 mod optimize;
 mod plugins;
+mod references;
 mod repeat;
 mod shared_models;
 mod stream;

@@ -63,6 +63,7 @@ impl Request {
             images_per_pass: args.images_per_pass,
             redirect: args.no_redirect.then_some(false),
             objective: None,
+            references: Vec::new(),
             labels: labels(args, &wanted, picture_count)?,
         };
         Ok(Request { spec, arguments: terms.arguments, from_flags: true })

@@ -12,6 +12,7 @@ mod parameterization;
 mod plan;
 mod transform;
 
+pub use crate::spec::Picture;
 pub use plan::{Plan, prepare};
 
 use crate::plugin::TermError;
@@ -43,19 +44,6 @@ pub struct StepReport {
     pub terms: Vec<Vec<f64>>,
     /// L2 norm of each picture's gradient, before step operations.
     pub gradient_norms: Vec<f64>,
-}
-
-/// A picture: `[channels, height, width]`, each in `0.0..=1.0`, colours in the order red, green, blue.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// 3 for colours, 1 for grey, or whatever the model takes.
-    pub channels: u32,
-    /// Rows.
-    pub height: u32,
-    /// Columns.
-    pub width: u32,
-    /// Row by row, channel by channel.
-    pub values: Vec<f32>,
 }
 
 /// One finished picture.
@@ -178,6 +166,7 @@ mod testing {
         OptimizeSpec {
             images: 1,
             terms: vec![],
+            references: vec![],
             objective: None,
             steps: 1,
             seed: 5,

@@ -4,6 +4,7 @@
 
 use crate::plugin::ParamValue;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything that decides the pictures of one job.
 ///
@@ -15,6 +16,8 @@ pub struct OptimizeSpec {
     pub images: u32,
     /// The summands of what each picture maximizes, and step operations.
     pub terms: Vec<TermSpec>,
+    /// Pictures that terms compare with, each of the spec's size and the model's channels.
+    pub references: Vec<Arc<Picture>>,
     /// What each picture maximizes; `None` for the sum of all objectives less that of all penalties.
     pub objective: Option<Expression>,
     /// Steps of the optimizer, at least 1.
@@ -54,6 +57,8 @@ pub struct TermSpec {
     pub params: BTreeMap<String, ParamValue>,
     /// The pictures it applies to, rising and not empty.
     pub images: Vec<u32>,
+    /// The place of the reference that it compares with, where it compares.
+    pub reference: Option<usize>,
 }
 
 /// Arithmetic on the values of terms, for each picture.
@@ -183,6 +188,19 @@ impl Optimizer {
     /// Adam as lucid has it (learning rate 0.05), with the paper's other constants.
     pub const DEFAULT: Optimizer =
         Optimizer::Adam { learning_rate: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+}
+
+/// A picture: `[channels, height, width]`, each in `0.0..=1.0`, colours in the order red, green, blue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// 3 for colours, 1 for grey, or whatever the model takes.
+    pub channels: u32,
+    /// Rows.
+    pub height: u32,
+    /// Columns.
+    pub width: u32,
+    /// Row by row, channel by channel.
+    pub values: Vec<f32>,
 }
 
 /// What is wrong with one field of a spec.

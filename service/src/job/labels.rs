@@ -63,7 +63,14 @@ mod tests {
     fn term(params: &[(&str, ParamValue)], images: &[u32]) -> TermSpec {
         let params = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let image_weights = vec![1.0; images.len()];
-        TermSpec { id: "unit".to_owned(), weight: 1.0, image_weights, params, images: images.to_vec() }
+        TermSpec {
+            id: "unit".to_owned(),
+            weight: 1.0,
+            image_weights,
+            params,
+            images: images.to_vec(),
+            reference: None,
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use ulid::Ulid;
 use unitscope_engine::model::Model;
 use unitscope_engine::optimize::{Plan, prepare};
@@ -147,9 +147,17 @@ impl Jobs {
         Ok(job)
     }
 
+    /// Leave to check one request at length; held as long as that takes.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closing`].
+    pub async fn validation(&self) -> Result<OwnedSemaphorePermit, SubmitError> {
+        self.validations.clone().acquire_owned().await.map_err(|_| SubmitError::Closing)
+    }
+
     /// Runs the engine's checks on a thread of their own; they go on if the client leaves, and keep their permit.
     async fn prepare(&self, spec: &Spec, model: &Arc<Model>) -> Result<Plan, SubmitError> {
-        let permit = self.validations.clone().acquire_owned().await.map_err(|_| SubmitError::Closing)?;
+        let permit = self.validation().await?;
         let (optimize, model, registry) = (spec.optimize.clone(), model.clone(), self.registry.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let _permit = permit;

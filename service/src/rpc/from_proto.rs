@@ -4,8 +4,10 @@
 
 mod objective;
 mod parts;
+mod references;
 mod terms;
 
+use crate::data::references::Target;
 use crate::job::{RequestKey, Spec};
 use crate::limits::{Limits, NAME_BYTES, SPEC_BYTES};
 use prost::Message;
@@ -35,6 +37,8 @@ pub struct ModelFacts {
     pub width: u32,
     /// It takes red, green and blue, in whatever order.
     pub colors: bool,
+    /// How many channels it takes.
+    pub channels: u32,
     /// The least and the most images that one pass may have.
     pub batches: (u32, u32),
 }
@@ -47,7 +51,8 @@ impl ModelFacts {
         let colors = matches!(input.channels, ChannelOrder::Rgb | ChannelOrder::Bgr);
         let batches = model.batches();
         let batches = (*batches.start(), *batches.end());
-        Self { height: input.height, width: input.width, colors, batches }
+        let channels = input.channels.count();
+        Self { height: input.height, width: input.width, colors, channels, batches }
     }
 }
 
@@ -64,9 +69,11 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
     let size = spec.size.unwrap_or(proto::ImageSize { height: facts.height, width: facts.width });
     let height = wrong.within("size.height", size.height, 1, limits.image_side_px);
     let width = wrong.within("size.width", size.width, 1, limits.image_side_px);
+    let target = Target { channels: facts.channels, height, width };
     let optimize = OptimizeSpec {
         images,
-        terms: terms::terms(&spec.terms, images, context, &mut wrong),
+        terms: terms::terms(&spec.terms, images, spec.references.len(), context, &mut wrong),
+        references: references::references(&spec.references, target, &mut wrong),
         objective: objective::objective(spec.objective.as_ref(), spec.terms.len(), &mut wrong),
         steps,
         seed: spec.seed.unwrap_or(0),
@@ -80,7 +87,8 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),
     };
-    check_totals(&optimize, spec.encoded_len(), limits, &mut wrong);
+    let files: usize = spec.references.iter().map(|reference| reference.data.len()).sum();
+    check_totals(&optimize, spec.encoded_len().saturating_sub(files), limits, &mut wrong);
     check_labels(&spec.labels, images, &mut wrong);
     if !wrong.0.is_empty() {
         return Err(wrong.0);
@@ -88,6 +96,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
     Ok(Spec {
         model: spec.model.clone(),
         optimize,
+        reference_digests: spec.references.iter().map(references::digest).collect(),
         labels: spec.labels.clone(),
         return_tensors: spec.return_tensors,
     })
@@ -197,10 +206,10 @@ fn check_totals(spec: &OptimizeSpec, sent_bytes: usize, limits: &Limits, wrong: 
         wrong.add("steps", reason);
     }
     let pictures = images * (1 + spec.snapshot_steps.len() as u64);
-    let pixels = pictures * u64::from(spec.height) * u64::from(spec.width);
+    let pixels = (pictures + spec.references.len() as u64) * u64::from(spec.height) * u64::from(spec.width);
     if pixels > limits.job_pixels {
         let reason = format!(
-            "images × height × width × (1 + snapshots) is {pixels}; this server takes at most {}: make smaller or fewer pictures",
+            "(images × (1 + snapshots) + references) × height × width is {pixels}; this server takes at most {}: make smaller or fewer pictures",
             limits.job_pixels
         );
         wrong.add("size", reason);

@@ -2,13 +2,14 @@
 //! parameters and no optimizer.
 
 use super::input::Normalization;
-use super::loss::{self, BoundTerm, Layer, LossError, Reading};
+use super::loss::{self, BoundTerm, Layer, LossError, Reading, Reference};
 use super::objective::Role;
 use super::plan::{Pass, Plan};
 use super::{RunError, buffer, transform};
 use crate::model::{Program, Reach, gradients};
 use crate::plugin::{Axis, StepInfo, TermKind};
 use crate::seed::{Draws, Use};
+use crate::spec::Picture;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -24,6 +25,8 @@ pub struct Evaluator {
     pub waking: Vec<bool>,
     /// What each axis of each layer of the plan means.
     axes: Vec<Vec<Axis>>,
+    /// The spec's references, each `[1, c, h, w]`.
+    references: Vec<Tensor>,
     /// One per pass of each group, filled anew each step.
     readings: Vec<Vec<Reading>>,
 }
@@ -73,11 +76,15 @@ impl Evaluator {
         let axes = plan.layers.iter().map(axes).collect();
         let readings = plan.groups.iter().map(|_| Vec::new()).collect();
         let images = plan.spec.images as usize;
+        let references = plan.spec.references.iter().map(|picture| reference(picture, device));
+        let references =
+            references.collect::<Result<_, _>>().map_err(|error| RunError::Torch { step: 0, error })?;
         Ok(Self {
             normalization,
             programs,
             redirected: BTreeMap::new(),
             waking: vec![false; images],
+            references,
             axes,
             readings,
             plan,
@@ -134,6 +141,8 @@ impl Evaluator {
                     self.readings[group].push(reading);
                 }
             }
+            let references = self.references(step, pass, climb)?;
+            self.readings[group][place].set_references(references);
             forwards.push(forward);
         }
         Ok(forwards)
@@ -155,6 +164,29 @@ impl Evaluator {
         let run = || self.taps(step, pass, &clean, program, climb);
         let taps = if climb { run() } else { tch::no_grad(run) }?;
         Ok(Forward { clean, rows, taps })
+    }
+
+    /// What the network makes of the references that terms compare a pass's pictures with, each through the pictures' own transforms.
+    fn references(
+        &self,
+        step: u32,
+        pass: &Pass,
+        climb: bool,
+    ) -> Result<BTreeMap<usize, Reference>, RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let read = |&place: &usize| {
+            let one = &self.references[place];
+            let pictures = one.f_repeat([pass.images.len() as i64, 1, 1, 1]).map_err(torch)?;
+            let mut layers: Vec<Option<Tensor>> = self.plan.layers.iter().map(|_| None).collect();
+            if let Some(program) = self.programs.get(&pass.layers) {
+                let taps = tch::no_grad(|| self.taps(step, pass, &pictures, program, climb))?;
+                for (&layer, tap) in pass.layers.iter().zip(taps) {
+                    layers[layer] = Some(tap.f_to(Device::Cpu).map_err(torch)?);
+                }
+            }
+            Ok((place, Reference { pictures: pictures.f_to(Device::Cpu).map_err(torch)?, layers }))
+        };
+        pass.references.iter().map(read).collect()
     }
 
     /// What the network makes of the pass's pictures, or of their views at this step.
@@ -393,6 +425,12 @@ impl Evaluator {
             cancelled,
         }
     }
+}
+
+/// A picture as `[1, c, h, w]`.
+fn reference(picture: &Picture, device: Device) -> Result<Tensor, TchError> {
+    let shape = [1, picture.channels, picture.height, picture.width].map(i64::from);
+    Tensor::f_from_slice(&picture.values)?.f_reshape(shape)?.f_to(device)
 }
 
 /// A pass that was run.

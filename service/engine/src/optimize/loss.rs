@@ -3,6 +3,7 @@
 use super::buffer::{self, Buffer};
 use crate::plugin::{Axis, Instance, StepInfo, TermError, TermKind, View};
 use crate::spec::TermSpec;
+use std::collections::BTreeMap;
 use tch::{Device, TchError, Tensor};
 
 /// A term of the spec, bound to its pictures and to what it reads.
@@ -19,9 +20,18 @@ pub struct BoundTerm {
     pub sources: Vec<Source>,
 }
 
+/// Where a tap reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What.
+    pub read: Read,
+    /// Of this reference of the spec, not of the picture.
+    pub reference: Option<usize>,
+}
+
 /// What a tap reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Read {
     /// The picture before its transforms.
     Image,
     /// A layer, by its place in the plan's list.
@@ -103,6 +113,16 @@ pub struct Reading {
     pictures: Slot,
     /// One per layer of the plan; `None` where the pass does not read it.
     layers: Vec<Option<Slot>>,
+    /// By the spec's reference: the same values for it in the place of each picture, through the picture's own transforms.
+    references: BTreeMap<usize, Reference>,
+}
+
+/// A reference in the place of each picture of a pass.
+pub struct Reference {
+    /// `[n, c, h, w]`, before the transforms.
+    pub pictures: Tensor,
+    /// One per layer of the plan; `None` where the pass does not read it.
+    pub layers: Vec<Option<Tensor>>,
 }
 
 /// A layer's value, its first axis counting the pictures of a pass.
@@ -142,7 +162,13 @@ impl Reading {
     pub fn new(images: &[u32], pictures: &Tensor, layers: &[Option<Layer>]) -> Result<Self, TchError> {
         let slot = |layer: &Layer| Slot::new(layer.value, layer.axes.to_vec());
         let layers = layers.iter().map(|l| l.as_ref().map(slot).transpose()).collect::<Result<_, _>>()?;
-        Ok(Self { images: images.to_vec(), pictures: Slot::new(pictures, IMAGE_AXES.to_vec())?, layers })
+        let pictures = Slot::new(pictures, IMAGE_AXES.to_vec())?;
+        Ok(Self { images: images.to_vec(), pictures, layers, references: BTreeMap::new() })
+    }
+
+    /// Takes what the same pass made of references.
+    pub fn set_references(&mut self, references: BTreeMap<usize, Reference>) {
+        self.references = references;
     }
 
     /// Takes what the same pass read at the next step, and empties the gradients.
@@ -166,12 +192,19 @@ impl Reading {
         self.layers[layer].as_ref().map(|slot| slot.gradient.tensor())
     }
 
-    fn slot(&self, source: Source) -> &Slot {
-        match source {
-            Source::Image => &self.pictures,
-            Source::Layer(layer) => self.layers[layer]
-                .as_ref()
-                .expect("a pass reads every layer that the terms of its pictures read"),
+    fn slot(&self, read: Read) -> &Slot {
+        match read {
+            Read::Image => &self.pictures,
+            Read::Layer(layer) => self.layers[layer].as_ref().expect(READ),
+        }
+    }
+
+    fn value(&self, source: Source) -> &Tensor {
+        let Some(reference) = source.reference else { return &self.slot(source.read).value };
+        let reference = self.references.get(&reference).expect(READ);
+        match source.read {
+            Read::Image => &reference.pictures,
+            Read::Layer(layer) => reference.layers[layer].as_ref().expect(READ),
         }
     }
 
@@ -181,6 +214,8 @@ impl Reading {
         found.map(|(row, _)| row as u32).collect()
     }
 }
+
+const READ: &str = "a pass reads all that the terms of its pictures read";
 
 /// A term's values for some pictures of a group.
 pub struct TermValues {
@@ -242,10 +277,12 @@ fn evaluate_together(
     {
         let inputs: Vec<View> =
             taps.iter().map(|tap| buffer::view(&tap.value, &tap.axes)).collect::<Result<_, _>>()?;
-        let gradients: Vec<View> = taps
-            .iter()
-            .filter_map(|tap| tap.gradient.as_ref().map(|gradient| buffer::view(gradient, &tap.axes)))
-            .collect::<Result<_, _>>()?;
+        let gradients: Vec<View> = match scales {
+            Some(_) => {
+                taps.iter().zip(&inputs).map(|(tap, input)| tap.gradient(input)).collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
         let gradients = scales.map(|_| &gradients[..]);
         term.prepare(&inputs)?;
         term.instance.eval(step, &inputs, gradients, &scale, &mut values)?;
@@ -275,26 +312,34 @@ impl Tap {
         readings: &[Reading],
         wanted: bool,
     ) -> Result<Self, TchError> {
-        let axes = readings[parts[0].0].slot(source).axes.clone();
+        let axes = readings[parts[0].0].slot(source.read).axes.clone();
+        let wanted = wanted && source.reference.is_none();
         if let [(place, rows)] = parts {
-            let slot = readings[*place].slot(source);
+            let reading = &readings[*place];
             let (first, count) = (i64::from(rows[0]), rows.len() as i64);
             if i64::from(rows[rows.len() - 1]) - first + 1 == count {
-                let value = slot.value.f_narrow(0, first, count)?;
-                let gradient =
-                    wanted.then(|| slot.gradient.tensor().f_narrow(0, first, count)).transpose()?;
+                let value = reading.value(source).f_narrow(0, first, count)?;
+                let gradient = || reading.slot(source.read).gradient.tensor().f_narrow(0, first, count);
+                let gradient = wanted.then(gradient).transpose()?;
                 return Ok(Self { source, value, axes, gradient, own: None });
             }
         }
         let piece = |(place, rows): &(usize, Vec<u32>)| {
-            let slot = readings[*place].slot(source);
-            slot.value.f_index_select(0, &index(rows, Device::Cpu)?)
+            readings[*place].value(source).f_index_select(0, &index(rows, Device::Cpu)?)
         };
         let pieces: Vec<Tensor> = parts.iter().map(piece).collect::<Result<_, TchError>>()?;
         let value = Tensor::f_cat(&pieces, 0)?;
         let own = wanted.then(|| Buffer::like(&value, &axes)).transpose()?;
         let gradient = own.as_ref().map(|own| own.tensor().shallow_clone());
         Ok(Self { source, value, axes, gradient, own })
+    }
+
+    /// Where its gradient goes; a view without data where none is wanted.
+    fn gradient(&self, input: &View) -> Result<View<'_>, TchError> {
+        match &self.gradient {
+            Some(gradient) => buffer::view(gradient, &self.axes),
+            None => Ok(input.without_data()),
+        }
     }
 
     /// Checks the guards and adds a buffer of its own to the readings'.
@@ -305,7 +350,7 @@ impl Tap {
         instance: &Instance,
     ) -> Result<(), LossError> {
         let shared_intact =
-            parts.iter().all(|(place, _)| readings[*place].slot(self.source).gradient.intact());
+            parts.iter().all(|(place, _)| readings[*place].slot(self.source.read).gradient.intact());
         if !shared_intact || self.own.as_ref().is_some_and(|own| !own.intact()) {
             return Err(buffer::wrote_outside(&instance.info().id).into());
         }
@@ -314,7 +359,7 @@ impl Tap {
         for (place, rows) in parts {
             let piece = gradient.f_narrow(0, first, rows.len() as i64)?;
             first += rows.len() as i64;
-            let mut whole = readings[*place].slot(self.source).gradient.tensor().shallow_clone();
+            let mut whole = readings[*place].slot(self.source.read).gradient.tensor().shallow_clone();
             let _ = whole.f_index_add_(0, &index(rows, Device::Cpu)?, &piece)?;
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! From a spec to what can run: every check that needs the model or the plugins, and the shape of the passes.
 
 use super::limits::ELEMENTS_AT_ONCE;
-use super::loss::{BoundTerm, IMAGE_AXES, Source};
+use super::loss::{BoundTerm, IMAGE_AXES, Read, Source};
 use super::objective::Objective;
 use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
 use crate::spec::{Expression, FieldError, OptimizeSpec, TermSpec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A checked optimization, ready to run on any thread.
@@ -34,6 +35,8 @@ pub(super) struct Pass {
     pub images: Vec<u32>,
     /// Indices into [`Plan::layers`], rising.
     pub layers: Vec<usize>,
+    /// Indices into the spec's references that terms compare these pictures with, rising.
+    pub references: Vec<usize>,
 }
 
 /// Checks everything that needs the model or the plugins and returns what can run.
@@ -72,7 +75,10 @@ pub fn prepare(
         return Err(errors);
     }
     let read = (0..spec.images).map(|image| layers_of(image, &terms)).collect();
-    let groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
+    let mut groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
+    for pass in groups.iter_mut().flat_map(|group| &mut group.passes) {
+        pass.references = references_of(pass, &terms);
+    }
     match check_memory(spec, model, &layers, &groups) {
         Some(error) => Err(vec![error]),
         None => {
@@ -192,28 +198,24 @@ impl Binder<'_> {
             TermKind::StepOperation => vec![Tap::Image { reference: false }],
             _ => instance.taps().map_err(at)?,
         };
-        let sources = taps
-            .iter()
-            .map(|tap| match tap {
-                tap if tap.is_reference() => Err(FieldError::new(
-                    format!("terms[{place}].id"),
-                    format!(
-                        "`{}` compares with a reference image, which is not supported yet; use a term that needs none",
-                        term.id
-                    ),
-                )),
-                Tap::Image { .. } => Ok(Source::Image),
+        let reference = reference(place, term, &taps)?;
+        let source = |tap: &Tap| {
+            let read = match tap {
+                Tap::Image { .. } => Read::Image,
                 Tap::Layer { path, .. } => {
-                    self.layer(path).map_err(|reason| FieldError::new(layer_field(place, term, path), reason))
+                    let layer = self.layer(path);
+                    layer.map_err(|reason| FieldError::new(layer_field(place, term, path), reason))?
                 }
-            })
-            .collect::<Result<_, _>>()?;
+            };
+            Ok(Source { read, reference: reference.filter(|_| tap.is_reference()) })
+        };
+        let sources = taps.iter().map(source).collect::<Result<_, _>>()?;
         Ok(BoundTerm::new(instance, term, sources))
     }
 
     /// The place of a layer in the list of those read. A trailing `?` takes the layer itself where it has no value before its
     /// activation (see the header, `us_tap`).
-    fn layer(&mut self, path: &str) -> Result<Source, String> {
+    fn layer(&mut self, path: &str) -> Result<Read, String> {
         let path = match path.strip_suffix('?') {
             Some(wanted) if self.model.layer(wanted).is_ok() => wanted,
             Some(wanted) => wanted.strip_suffix(":pre").unwrap_or(wanted),
@@ -225,7 +227,23 @@ impl Binder<'_> {
             self.layers.push(path);
             self.layers.len() - 1
         });
-        Ok(Source::Layer(place))
+        Ok(Read::Layer(place))
+    }
+}
+
+/// The reference that a term's taps read: its spec's, which they need exactly where one of them asks for it.
+fn reference(place: usize, term: &TermSpec, taps: &[Tap]) -> Result<Option<usize>, FieldError> {
+    let wanted = taps.iter().any(Tap::is_reference);
+    let wrong = |reason: String| FieldError::new(format!("terms[{place}].reference"), reason);
+    match term.reference {
+        None if wanted => Err(wrong(format!(
+            "`{}` compares with a picture; give one in `references`, and its place here",
+            term.id
+        ))),
+        Some(_) if !wanted => {
+            Err(wrong(format!("`{}` compares with nothing; leave the reference out", term.id)))
+        }
+        given => Ok(given),
     }
 }
 
@@ -269,10 +287,10 @@ fn prepare_terms(
         let views: Result<Vec<View>, _> = term
             .sources
             .iter()
-            .map(|source| match source {
-                Source::Image => shape_view(term.images.len(), &picture, &IMAGE_AXES),
-                Source::Layer(layer) => {
-                    let LayerShape { shape, axes } = &shapes[*layer];
+            .map(|source| match source.read {
+                Read::Image => shape_view(term.images.len(), &picture, &IMAGE_AXES),
+                Read::Layer(layer) => {
+                    let LayerShape { shape, axes } = &shapes[layer];
                     let shape: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
                     shape_view(term.images.len(), &shape, &super::buffer::roles(axes))
                 }
@@ -298,7 +316,7 @@ fn groups(layers: Vec<Vec<usize>>, per_pass: usize, couples: bool) -> Vec<Group>
     for (image, layers) in (0..).zip(layers) {
         match passes.iter_mut().rev().find(|pass| pass.layers == layers) {
             Some(pass) if pass.images.len() < per_pass => pass.images.push(image),
-            _ => passes.push(Pass { images: vec![image], layers }),
+            _ => passes.push(Pass { images: vec![image], layers, references: Vec::new() }),
         }
     }
     if couples {
@@ -308,15 +326,23 @@ fn groups(layers: Vec<Vec<usize>>, per_pass: usize, couples: bool) -> Vec<Group>
     }
 }
 
+/// The references that terms compare a pass's pictures with, rising.
+fn references_of(pass: &Pass, terms: &[BoundTerm]) -> Vec<usize> {
+    let here = terms.iter().filter(|term| pass.images.iter().any(|image| term.images.contains(image)));
+    let found: BTreeSet<usize> =
+        here.flat_map(|term| &term.sources).filter_map(|source| source.reference).collect();
+    found.into_iter().collect()
+}
+
 /// The layers that the terms of a picture read, rising.
 fn layers_of(image: u32, terms: &[BoundTerm]) -> Vec<usize> {
     let mut layers: Vec<usize> = terms
         .iter()
         .filter(|term| term.images.contains(&image))
         .flat_map(|term| &term.sources)
-        .filter_map(|source| match source {
-            Source::Layer(layer) => Some(*layer),
-            Source::Image => None,
+        .filter_map(|source| match source.read {
+            Read::Layer(layer) => Some(layer),
+            Read::Image => None,
         })
         .collect();
     layers.sort_unstable();

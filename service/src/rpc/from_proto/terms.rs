@@ -11,6 +11,7 @@ use unitscope_proto::v1 as proto;
 pub(super) fn terms(
     given: &[proto::Term],
     images: u32,
+    references: usize,
     context: &Context,
     wrong: &mut Wrong,
 ) -> Vec<TermSpec> {
@@ -22,7 +23,22 @@ pub(super) fn terms(
         return Vec::new();
     }
     let each = given.iter().enumerate();
-    each.map(|(place, given)| term(&format!("terms[{place}]"), given, images, context, wrong)).collect()
+    let term = |(place, given)| {
+        let field = format!("terms[{place}]");
+        let spec = term(&field, given, images, context, wrong);
+        let reference = reference(&field, given.reference, references, wrong);
+        TermSpec { reference, ..spec }
+    };
+    each.map(term).collect()
+}
+
+fn reference(field: &str, given: Option<u32>, references: usize, wrong: &mut Wrong) -> Option<usize> {
+    let place = given? as usize;
+    if place >= references {
+        let reason = format!("{place} is out of range; there are {references} references, counted from 0");
+        wrong.add(format!("{field}.reference"), reason);
+    }
+    Some(place)
 }
 
 fn term(field: &str, given: &proto::Term, images: u32, context: &Context, wrong: &mut Wrong) -> TermSpec {
@@ -55,7 +71,7 @@ fn term(field: &str, given: &proto::Term, images: u32, context: &Context, wrong:
         }
     }
     let image_weights = image_weights(field, &given.image_weights, pictures.len(), wrong);
-    TermSpec { id: given.id.clone(), weight, image_weights, params, images: pictures }
+    TermSpec { id: given.id.clone(), weight, image_weights, params, images: pictures, reference: None }
 }
 
 /// One for each picture of the term.

@@ -18,7 +18,7 @@ fn term() -> proto::Term {
 
 fn parse(given: &proto::OptimizeSpec) -> Result<Spec, Vec<FieldError>> {
     let (registry, _) = Registry::load(&[], Arc::new(|_, _, _| {}));
-    let model = ModelFacts { height: 32, width: 64, colors: true, batches: (1, 1024) };
+    let model = ModelFacts { height: 32, width: 64, colors: true, channels: 3, batches: (1, 1024) };
     spec(given, &Context { model, limits: &Limits::default(), registry: &registry })
 }
 

@@ -10,6 +10,7 @@ use crate::rpc::from_proto::{self, Context, ModelFacts};
 use crate::rpc::{status, to_proto};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::block_in_place;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use unitscope_proto::v1 as proto;
@@ -50,7 +51,10 @@ impl proto::visualization_service_server::VisualizationService for Visualization
         let model = self.models.get(&spec.model).await?;
         let context =
             Context { model: ModelFacts::of(&model), limits: &self.limits, registry: self.jobs.registry() };
-        let spec = from_proto::spec(&spec, &context).map_err(SubmitError::Invalid)?;
+        let permit = self.jobs.validation().await?;
+        // References are decoded here.
+        let spec = block_in_place(|| from_proto::spec(&spec, &context)).map_err(SubmitError::Invalid)?;
+        drop(permit);
         let job = self.jobs.submit(Submission { place, spec, model, request: key }).await?;
         Ok(Response::new(to_proto::job(&job)))
     }

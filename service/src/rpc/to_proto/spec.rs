@@ -26,6 +26,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         images_per_pass: Some(optimize.images_per_pass),
         redirect: Some(optimize.redirect),
         objective: optimize.objective.as_ref().map(expression),
+        references: spec.reference_digests.iter().map(reference).collect(),
         labels: spec.labels.clone(),
     }
 }
@@ -38,12 +39,18 @@ fn term(term: &TermSpec, images: u32) -> proto::Term {
         weight: (term.weight != 1.0).then_some(term.weight),
         params: Some(Struct { fields }),
         images: if term.images.len() == images as usize { Vec::new() } else { term.images.clone() },
+        reference: term.reference.map(|place| place as u32),
         image_weights: if term.image_weights.iter().all(|weight| *weight == 1.0) {
             Vec::new()
         } else {
             term.image_weights.clone()
         },
     }
+}
+
+/// The file itself was the client's, and is not sent back.
+fn reference(digest: &String) -> proto::ReferenceImage {
+    proto::ReferenceImage { data: Vec::new(), blake3: digest.clone() }
 }
 
 fn expression(given: &Expression) -> proto::Expression {

@@ -22,8 +22,15 @@ fn order(request: Option<(&str, u8)>) -> Order {
         images_per_pass: 1,
         redirect: true,
         objective: None,
+        references: Vec::new(),
     };
-    let spec = Spec { model: "m".to_owned(), optimize, labels: vec!["a".to_owned()], return_tensors: false };
+    let spec = Spec {
+        model: "m".to_owned(),
+        optimize,
+        reference_digests: Vec::new(),
+        labels: vec!["a".to_owned()],
+        return_tensors: false,
+    };
     let request = request.map(|(id, digest)| RequestKey { id: id.to_owned(), spec_digest: [digest; 32] });
     Order { spec, provenance: Provenance::default(), request }
 }

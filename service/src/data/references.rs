@@ -1,0 +1,157 @@
+//! Pictures that clients give, as the engine takes them: decoded within caps, scaled to cover a size, cropped to its middle.
+
+use crate::limits::REFERENCE_PIXELS;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use std::io::Cursor;
+use unitscope_engine::spec::Picture;
+
+/// What a picture is to become.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// 3 for colours, 1 for grey.
+    pub channels: u32,
+    /// Rows, at least 1.
+    pub height: u32,
+    /// Columns, at least 1.
+    pub width: u32,
+}
+
+/// Reads a PNG, JPEG or WebP file.
+///
+/// # Errors
+/// What is wrong with it, the rule, and the way out.
+pub fn read(data: &[u8], target: Target) -> Result<Picture, String> {
+    if !matches!(target.channels, 1 | 3) {
+        return Err(format!(
+            "a file has grey or colours, but the model takes {} channels; leave references out",
+            target.channels
+        ));
+    }
+    let image = decode(data)?;
+    let covered = cover(image, target);
+    let values = match target.channels {
+        1 => covered.to_luma32f().into_raw(),
+        _ => planes(&covered.into_rgb32f()),
+    };
+    Ok(Picture { channels: target.channels, height: target.height, width: target.width, values })
+}
+
+fn decode(data: &[u8]) -> Result<DynamicImage, String> {
+    let reader =
+        ImageReader::new(Cursor::new(data)).with_guessed_format().map_err(|error| error.to_string())?;
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
+        return Err("it is no PNG, JPEG or WebP file; convert it to one of them".to_owned());
+    }
+    let broken = |error: image::ImageError| {
+        format!("it cannot be decoded: {error}; check the file, or convert it to PNG")
+    };
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > REFERENCE_PIXELS {
+        return Err(format!(
+            "it has {width} × {height} pixels; at most {REFERENCE_PIXELS} are read: shrink it"
+        ));
+    }
+    let mut limits = Limits::no_limits();
+    // 16 bits and four channels, and what a decoder needs besides.
+    limits.max_alloc = Some(REFERENCE_PIXELS * 16);
+    decoder.set_limits(limits).map_err(broken)?;
+    let orientation = decoder.orientation().map_err(broken)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Scales until both sides are covered, and crops to the middle. A picture of the right size stays as it is.
+fn cover(image: DynamicImage, target: Target) -> DynamicImage {
+    if (image.width(), image.height()) == (target.width, target.height) {
+        return image;
+    }
+    image.resize_to_fill(target.width, target.height, FilterType::CatmullRom)
+}
+
+/// Rows of pixels to planes of channels.
+fn planes(image: &image::Rgb32FImage) -> Vec<f32> {
+    (0..3).flat_map(|channel| image.pixels().map(move |pixel| pixel.0[channel].clamp(0.0, 1.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageFormat, Rgb, RgbImage};
+
+    const SQUARE: Target = Target { channels: 3, height: 4, width: 4 };
+
+    fn file(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
+        let mut data = Cursor::new(Vec::new());
+        image.write_to(&mut data, format).unwrap();
+        data.into_inner()
+    }
+
+    /// Red on the left, blue on the right.
+    fn halves(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(
+            width,
+            height,
+            |x, _| if x < width / 2 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) },
+        )
+    }
+
+    #[test]
+    fn a_picture_of_the_right_size_keeps_every_value() {
+        let image = RgbImage::from_fn(4, 4, |x, y| Rgb([x as u8, y as u8, 255]));
+        let picture = read(&file(&image, ImageFormat::Png), SQUARE).unwrap();
+        for (x, y, pixel) in image.enumerate_pixels() {
+            for channel in 0..3 {
+                let value = picture.values[channel * 16 + (y * 4 + x) as usize];
+                assert!((value - f32::from(pixel.0[channel]) / 255.0).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn a_larger_one_covers_the_size_from_its_middle() {
+        for format in [ImageFormat::Png, ImageFormat::WebP] {
+            let picture = read(&file(&halves(40, 16), format), SQUARE).unwrap();
+            assert_eq!(
+                (picture.channels, picture.height, picture.width, picture.values.len()),
+                (3, 4, 4, 48)
+            );
+            let (red, blue) = (&picture.values[..16], &picture.values[32..]);
+            assert!(red[0] > 0.9 && red[3] < 0.1 && blue[0] < 0.1 && blue[15] > 0.9, "{red:?} {blue:?}");
+        }
+        let grey = read(&file(&halves(40, 16), ImageFormat::Png), Target { channels: 1, ..SQUARE }).unwrap();
+        assert_eq!(grey.values.len(), 16);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        let check = |data: &[u8], target: Target, word: &str| {
+            let error = read(data, target).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        };
+        let good = file(&halves(40, 16), ImageFormat::Png);
+        check(b"", SQUARE, "PNG");
+        check(b"PK\x03\x04 a zip", SQUARE, "PNG");
+        check(&good[..good.len() / 2], SQUARE, "decoded");
+        check(&good, Target { channels: 5, ..SQUARE }, "5 channels");
+        // A header that promises 2^32 pixels, with a right checksum.
+        let mut bomb = good.clone();
+        bomb[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+        let checksum = crc(&bomb[12..29]);
+        bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
+        check(&bomb, SQUARE, "65536 × 65536");
+    }
+
+    /// CRC-32 as PNG has it (ISO 3309).
+    fn crc(data: &[u8]) -> u32 {
+        !data.iter().fold(!0_u32, |crc, &byte| {
+            (0..8).fold(
+                crc ^ u32::from(byte),
+                |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 },
+            )
+        })
+    }
+}

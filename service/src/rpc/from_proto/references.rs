@@ -1,0 +1,43 @@
+//! Pictures that terms compare with: how many, and what is in their files.
+
+use super::Wrong;
+use crate::data::references::{Target, read};
+use crate::limits::{REFERENCES, REFERENCES_BYTES};
+use std::sync::Arc;
+use unitscope_engine::spec::Picture;
+use unitscope_proto::v1 as proto;
+
+/// Decodes the files; those that are wrong are left out.
+pub(super) fn references(
+    given: &[proto::ReferenceImage],
+    target: Target,
+    wrong: &mut Wrong,
+) -> Vec<Arc<Picture>> {
+    let bytes: usize = given.iter().map(|reference| reference.data.len()).sum();
+    if given.len() > REFERENCES || bytes > REFERENCES_BYTES {
+        let reason = format!(
+            "{} files of {bytes} bytes are too many; at most {REFERENCES} of at most {REFERENCES_BYTES} bytes together are possible: \
+             shrink them to the pictures' size",
+            given.len()
+        );
+        wrong.add("references", reason);
+        return Vec::new();
+    }
+    if !wrong.0.is_empty() {
+        // Their size may be what is wrong.
+        return Vec::new();
+    }
+    let mut pictures = Vec::with_capacity(given.len());
+    for (place, reference) in given.iter().enumerate() {
+        match read(&reference.data, target) {
+            Ok(picture) => pictures.push(Arc::new(picture)),
+            Err(reason) => wrong.add(format!("references[{place}].data"), reason),
+        }
+    }
+    pictures
+}
+
+/// BLAKE3 of a file, in hex.
+pub(super) fn digest(reference: &proto::ReferenceImage) -> String {
+    blake3::hash(&reference.data).to_hex().to_string()
+}

@@ -1,0 +1,91 @@
+//! Pictures that terms compare with: they reach the terms through the same network and the same draws, and bad files are refused.
+
+use crate::support::{Server, check_violations, images, spec, term};
+use serde_json::json;
+use std::io::Cursor;
+use unitscope_proto::v1::job::State;
+use unitscope_proto::v1::{OptimizeSpec, ReferenceImage, Term, Transforms};
+
+/// Green on the left, red on the right, in the demo model's size, as PNG.
+fn reference() -> ReferenceImage {
+    let pixel = |x: u32, _| if x < 32 { [20, 230, 40] } else { [230, 30, 20] };
+    let image = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb(pixel(x, y)));
+    let mut data = Cursor::new(Vec::new());
+    image.write_to(&mut data, image::ImageFormat::Png).unwrap();
+    ReferenceImage { data: data.into_inner(), blake3: String::new() }
+}
+
+fn compared(id: &str, params: serde_json::Value) -> Term {
+    Term { reference: Some(0), ..term(id, params) }
+}
+
+fn job(terms: Vec<Term>) -> OptimizeSpec {
+    OptimizeSpec { images: Some(2), steps: Some(60), references: vec![reference()], ..spec("demo", terms) }
+}
+
+/// Without transforms the distance to the reference must nearly vanish: it is read where the picture is.
+#[tokio::test]
+async fn a_picture_becomes_its_reference() {
+    let server = Server::start();
+    let client = server.client().await;
+    let inversion = compared("compare", json!({"layer": "conv1", "measure": "l2"}));
+    let distance = Term { weight: Some(0.1), ..compared("input_distance", json!({})) };
+    let spec = OptimizeSpec {
+        images: Some(1),
+        steps: Some(500),
+        transforms: Some(Transforms::default()),
+        ..job(vec![inversion, distance])
+    };
+    let made = client.run(spec).await;
+    assert_eq!(made.state(), State::Succeeded, "{:?}", made.error);
+    for picture in images(&made) {
+        let png = image::load_from_memory(&client.png(&picture).await).unwrap().to_rgb8();
+        let (left, right) = (png.get_pixel(12, 30).0, png.get_pixel(52, 30).0);
+        assert!(left[1] > left[0] && right[0] > right[1], "{left:?} {right:?}");
+        assert!(picture.score > 0.5 * picture.start_score, "{} → {}", picture.start_score, picture.score);
+    }
+    let Some(unitscope_proto::v1::job::Spec::Optimize(sent)) = &made.spec else { panic!("a spec") };
+    assert_eq!((sent.references[0].data.len(), sent.references[0].blake3.len()), (0, 64));
+}
+
+/// At every step the reference is seen through the picture's own draw: a picture that is its reference has cosine 1 with it.
+#[tokio::test]
+async fn the_reference_shares_the_pictures_draws() {
+    let server = Server::start();
+    let client = server.client().await;
+    for (id, params) in [
+        ("compare", json!({"layer": "block3", "measure": "cosine"})),
+        ("compare", json!({"layer": "block3", "measure": "dot"})),
+        ("guide", json!({"layer": "block4"})),
+    ] {
+        let made =
+            client.run(OptimizeSpec { steps: Some(24), ..job(vec![compared(id, params.clone())]) }).await;
+        assert_eq!(made.state(), State::Succeeded, "{:?}", made.error);
+        for picture in images(&made) {
+            assert!(picture.score > picture.start_score, "{id} {params}: {}", picture.score);
+        }
+    }
+}
+
+#[tokio::test]
+async fn bad_references_are_refused() {
+    let server = Server::start();
+    let client = server.client().await;
+    let compare = || compared("compare", json!({"layer": "conv1", "measure": "l2"}));
+    let channel = || term("channel", json!({"layer": "conv1", "channel": 0}));
+    let none = Term { reference: None, ..compare() };
+    let second = Term { reference: Some(1), ..compare() };
+    let unused = Term { reference: Some(0), ..channel() };
+    for (term, word) in
+        [(none, "compares with a picture"), (second, "out of range"), (unused, "compares with nothing")]
+    {
+        let status = client.submit(job(vec![term])).await.unwrap_err();
+        check_violations(&status, &["spec.terms[0].reference"], &[word]);
+    }
+    let files = |references| OptimizeSpec { references, ..job(vec![compare()]) };
+    let broken = ReferenceImage { data: b"no picture".to_vec(), blake3: String::new() };
+    let status = client.submit(files(vec![broken])).await.unwrap_err();
+    check_violations(&status, &["spec.references[0].data"], &["PNG"]);
+    let status = client.submit(files(vec![reference(); 17])).await.unwrap_err();
+    check_violations(&status, &["spec.references"], &["at most 16"]);
+}
