@@ -189,7 +189,7 @@ async fn how_pictures_are_made() {
     check(client, &[&at(".random_rotate.degrees")], &["180"], transform(Some(rotate))).await;
     let rate = |spec: &mut OptimizeSpec| {
         let adam = optimizer::Adam { learning_rate: Some(f64::NAN), ..optimizer::Adam::default() };
-        spec.optimizer = Some(Optimizer { kind: Some(optimizer::Kind::Adam(adam)) });
+        spec.optimizer = Some(Optimizer { kind: Some(optimizer::Kind::Adam(adam)), schedule: None });
     };
     check(client, &["spec.optimizer.adam.learning_rate"], &["NaN"], rate).await;
     let power = |spec: &mut OptimizeSpec| {

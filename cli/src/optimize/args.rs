@@ -37,6 +37,7 @@ Examples:
   unitscope optimize --model demo --unit logits:all --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
+  unitscope optimize --model demo --unit block3:12 --optimizer 'nadam(learning_rate=0.1)' --schedule cosine
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
   unitscope optimize --model demo --unit block3:12 --dry-run > spec.json
   unitscope optimize --spec spec.json
@@ -106,9 +107,23 @@ pub struct WantedArgs {
     /// Size of the pictures in pixels [default: the model's input].
     #[arg(long, value_name = "N or HEIGHTxWIDTH", help_heading = "How")]
     pub size: Option<Size>,
-    /// Adam's learning rate [server's default: 0.05].
-    #[arg(long, value_name = "RATE", value_parser = finite, help_heading = "How")]
+    /// Short for `--optimizer 'adam(learning_rate=RATE)'`.
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_parser = finite,
+        conflicts_with = "optimizer",
+        help_heading = "How"
+    )]
     pub learning_rate: Option<f64>,
+    /// The rule that turns gradients into steps: `adam`, `nadam`, `adamw`, `rmsprop` or `sgd`, or with options:
+    /// `nadam(learning_rate=1)`, `sgd(momentum=0.9, nesterov=true)` [server's default: adam(learning_rate=0.05)].
+    #[arg(long, value_name = "KIND(OPTION=VALUE)", help_heading = "How")]
+    pub optimizer: Option<Call>,
+    /// How the learning rate changes: `constant`, `cosine` (to 0 at the last step) or `exponential(decay=0.99)`; each
+    /// takes `warmup_steps=16`, over which the rate rises first [server's default: constant].
+    #[arg(long, value_name = "KIND(OPTION=VALUE)", help_heading = "How")]
+    pub schedule: Option<Call>,
     /// `fourier` or `pixel`, or with options: `fourier(decay_power=1, standard_deviation=0.01, decorrelate_colors=false)`
     /// [server's default: fourier].
     #[arg(long, value_name = "KIND", help_heading = "How")]

@@ -9,7 +9,7 @@ use crate::notation::unit::Position;
 use prost_types::Struct;
 use serde_json::{Value, json};
 use unitscope_proto::v1::optimizer::{Adam, Kind};
-use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms};
+use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Schedule, Term, Transform, Transforms};
 
 /// A spec, and the argument that each of its terms came from.
 pub struct Request {
@@ -17,12 +17,14 @@ pub struct Request {
     pub spec: OptimizeSpec,
     arguments: Vec<String>,
     from_flags: bool,
+    /// The optimizer was given by its learning rate alone.
+    short_rate: bool,
 }
 
 impl Request {
     /// Of a spec file.
     pub fn from_spec(spec: OptimizeSpec) -> Request {
-        Request { spec, arguments: Vec::new(), from_flags: false }
+        Request { spec, arguments: Vec::new(), from_flags: false, short_rate: false }
     }
 
     /// Of the flags, with the units that they name.
@@ -57,7 +59,7 @@ impl Request {
             size: args.size.map(Into::into),
             parameterization: args.parameterization.as_ref().map(parameterization).transpose()?,
             transforms: transforms(args)?,
-            optimizer: args.learning_rate.map(adam),
+            optimizer: optimizer(args)?,
             snapshot_steps: args.snapshots.clone(),
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
@@ -66,7 +68,8 @@ impl Request {
             references: Vec::new(),
             labels: labels(args, &wanted, picture_count)?,
         };
-        Ok(Request { spec, arguments: terms.arguments, from_flags: true })
+        let short_rate = args.learning_rate.is_some();
+        Ok(Request { spec, arguments: terms.arguments, from_flags: true, short_rate })
     }
 
     /// The argument that the field at this path was made from.
@@ -84,7 +87,9 @@ impl Request {
             "size" => "--size",
             "parameterization" => "--parameterization",
             "transforms" => "--transform",
-            "optimizer" => "--learning-rate",
+            "optimizer" if field.starts_with("optimizer.schedule") => "--schedule",
+            "optimizer" if self.short_rate => "--learning-rate",
+            "optimizer" => "--optimizer",
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",
@@ -163,20 +168,36 @@ fn term(id: &str, params: Value) -> Term {
     Term { id: id.to_string(), params: Some(Struct { fields }), ..Term::default() }
 }
 
-fn adam(learning_rate: f64) -> Optimizer {
-    Optimizer { kind: Some(Kind::Adam(Adam { learning_rate: Some(learning_rate), ..Adam::default() })) }
+/// The schedule is a part of the optimizer in the API, and a flag of its own here.
+fn optimizer(args: &WantedArgs) -> Result<Option<Optimizer>, Failure> {
+    let given = match (&args.optimizer, args.learning_rate) {
+        (Some(call), _) => Some(message("Optimizer", &call.json(), &format!("--optimizer '{}'", call.text))?),
+        (None, rate) => rate.map(|rate| Optimizer {
+            kind: Some(Kind::Adam(Adam { learning_rate: Some(rate), ..Adam::default() })),
+            schedule: None,
+        }),
+    };
+    let Some(call) = &args.schedule else { return Ok(given) };
+    let value = with_option_beside(call, "warmup_steps");
+    let schedule: Schedule = message("Schedule", &value, &format!("--schedule '{}'", call.text))?;
+    Ok(Some(Optimizer { schedule: Some(schedule), ..given.unwrap_or_default() }))
 }
 
-/// `decorrelate_colors` stands beside the kind in the API, but reads as one of its options.
 fn parameterization(call: &Call) -> Result<Parameterization, Failure> {
-    let mut call = call.clone();
-    let colors = call.arguments.iter().position(|(key, _)| key == "decorrelate_colors");
-    let colors = colors.map(|at| call.arguments.remove(at).1);
-    let mut value = call.json();
-    if let Some(colors) = colors {
-        value["decorrelate_colors"] = colors;
-    }
+    let value = with_option_beside(call, "decorrelate_colors");
     message("Parameterization", &value, &format!("--parameterization '{}'", call.text))
+}
+
+/// The call's JSON, where `option` stands beside the kind in the API, but reads as one of its options.
+fn with_option_beside(call: &Call, option: &str) -> Value {
+    let mut call = call.clone();
+    let place = call.arguments.iter().position(|(key, _)| key == option);
+    let given = place.map(|at| call.arguments.remove(at).1);
+    let mut value = call.json();
+    if let Some(given) = given {
+        value[option] = given;
+    }
+    value
 }
 
 /// Unset means the standard list; set and empty means none.

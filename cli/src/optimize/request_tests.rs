@@ -132,6 +132,18 @@ fn how_a_picture_is_made() {
             json!({"transforms": [{"pad": {"pixels": 3}}, {"randomScale": {"min": 0.5, "max": 2}}]}),
         ),
     );
+    check(
+        "--layer|a|--optimizer|nadam(learning_rate=1, momentum_decay=0)",
+        with("optimizer", json!({"nadam": {"learningRate": 1, "momentumDecay": 0}})),
+    );
+    check(
+        "--layer|a|--optimizer|sgd|--schedule|exponential(decay=0.9, warmup_steps=4)",
+        with("optimizer", json!({"sgd": {}, "schedule": {"exponential": {"decay": 0.9}, "warmupSteps": 4}})),
+    );
+    check("--layer|a|--schedule|cosine", with("optimizer", json!({"schedule": {"cosine": {}}})));
+    check_error("--layer|a|--optimizer|lion", "--optimizer 'lion': unrecognized field name 'lion'");
+    check_error("--layer|a|--schedule|cosine(step=2)", "unrecognized field name 'step'");
+    check_error("--layer|a|--optimizer|adam|--learning-rate|1", "cannot be used with");
     check_error(
         "--layer|a|--parameterization|cppn",
         "--parameterization 'cppn': unrecognized field name 'cppn'",
@@ -167,6 +179,8 @@ fn fields_lead_back_to_arguments() {
     check("spec.terms[x", None);
     check("spec.size.height", Some("--size"));
     check("spec.snapshot_steps[3]", Some("--snapshots"));
+    check("spec.optimizer.adam.epsilon", Some("--optimizer"));
+    check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));
     check("request_id", None);
     assert_eq!(Request::from_spec(request.spec.clone()).argument("spec.steps"), None);
 }

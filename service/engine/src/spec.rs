@@ -2,6 +2,10 @@
 //!
 //! Fields bear the names of the proto's `OptimizeSpec`, so that a [`FieldError`] points at what the client sent.
 
+mod optimizer;
+
+pub use optimizer::{Moments, Optimizer, Rule, Schedule};
+
 use crate::plugin::ParamValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,12 +110,12 @@ impl Expression {
 pub enum Parameterization {
     /// One number per pixel and channel.
     Pixel {
-        /// Standard deviation of the start, > 0.
+        /// Standard deviation of the start, a normal float32 > 0.
         standard_deviation: f64,
     },
     /// A spectrum scaled by `1 / frequency^decay_power`.
     Fourier {
-        /// Standard deviation of the start, > 0.
+        /// Standard deviation of the start, a normal float32 > 0.
         standard_deviation: f64,
         /// `0.0..=4.0`.
         decay_power: f64,
@@ -166,28 +170,6 @@ impl Transform {
             Transform::Jitter { px: px(1.0) },
         ]
     }
-}
-
-/// The rule that turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// Kingma and Ba 2015, algorithm 1.
-    Adam {
-        /// > 0.
-        learning_rate: f64,
-        /// `0.0..1.0`.
-        beta1: f64,
-        /// `0.0..1.0`.
-        beta2: f64,
-        /// > 0.
-        epsilon: f64,
-    },
-}
-
-impl Optimizer {
-    /// Adam as lucid has it (learning rate 0.05), with the paper's other constants.
-    pub const DEFAULT: Optimizer =
-        Optimizer::Adam { learning_rate: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 }
 
 /// A picture: `[channels, height, width]`, each in `0.0..=1.0`, colours in the order red, green, blue.

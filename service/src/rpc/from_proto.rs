@@ -3,6 +3,7 @@
 //! All that is wrong is found in one go. Paths begin at the spec, such as `terms[2].images[0]`.
 
 mod objective;
+mod optimizer;
 mod parts;
 mod references;
 mod terms;
@@ -82,7 +83,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         parameterization: parts::parameterization(spec.parameterization.as_ref(), &mut wrong),
         decorrelate_colors: spec.parameterization.and_then(|p| p.decorrelate_colors).unwrap_or(facts.colors),
         transforms: parts::transforms(spec.transforms.as_ref(), height, width, &mut wrong),
-        optimizer: parts::optimizer(spec.optimizer.as_ref(), &mut wrong),
+        optimizer: optimizer::optimizer(spec.optimizer.as_ref(), steps, limits.steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),
@@ -145,10 +146,14 @@ impl Wrong {
         if value > most { most } else { least }
     }
 
-    /// Checks that a value is finite and > 0.
+    /// Checks that a value is > 0 and a normal float32: what tensors hold of a smaller one is 0, of a larger one infinity.
     fn positive(&mut self, field: &str, value: f64) -> f64 {
-        if !(value.is_finite() && value > 0.0) {
-            self.add(field, format!("{value} is out of range; it must be finite and greater than 0"));
+        let (least, most) = (f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX));
+        if !(value >= least && value <= most) {
+            let reason = format!(
+                "{value} is out of range; it must be {least:.2e} … {most:.2e}, what float32 can hold"
+            );
+            self.add(field, reason);
         }
         value
     }

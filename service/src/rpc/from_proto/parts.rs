@@ -1,10 +1,10 @@
-//! Parameterization, transforms and optimizer.
+//! Parameterization and transforms.
 
 use super::Wrong;
 use crate::limits::{TRANSFORM_PX, TRANSFORMS};
-use unitscope_engine::spec::{Optimizer, Parameterization, Transform};
+use unitscope_engine::spec::{Parameterization, Transform};
 use unitscope_proto::v1 as proto;
-use unitscope_proto::v1::{optimizer, parameterization, transform};
+use unitscope_proto::v1::{parameterization, transform};
 
 pub(super) fn parameterization(
     given: Option<&proto::Parameterization>,
@@ -73,25 +73,4 @@ fn transform(field: &str, given: &proto::Transform, wrong: &mut Wrong) -> Option
             Transform::RandomRotate { degrees }
         }
     })
-}
-
-pub(super) fn optimizer(given: Option<&proto::Optimizer>, wrong: &mut Wrong) -> Optimizer {
-    let Optimizer::Adam { learning_rate, beta1, beta2, epsilon } = Optimizer::DEFAULT;
-    let optimizer::Kind::Adam(adam) =
-        given.and_then(|given| given.kind).unwrap_or(optimizer::Kind::Adam(optimizer::Adam::default()));
-    let mut fraction = |field: &str, value: f64| {
-        if !(0.0..1.0).contains(&value) {
-            wrong.add(field, format!("{value} is out of range; it must be 0 … below 1"));
-        }
-        value
-    };
-    let beta1 = fraction("optimizer.adam.beta1", adam.beta1.unwrap_or(beta1));
-    let beta2 = fraction("optimizer.adam.beta2", adam.beta2.unwrap_or(beta2));
-    Optimizer::Adam {
-        learning_rate: wrong
-            .positive("optimizer.adam.learning_rate", adam.learning_rate.unwrap_or(learning_rate)),
-        beta1,
-        beta2,
-        epsilon: wrong.positive("optimizer.adam.epsilon", adam.epsilon.unwrap_or(epsilon)),
-    }
 }

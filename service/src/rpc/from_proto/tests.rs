@@ -5,8 +5,8 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use std::sync::Arc;
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Expression, Optimizer, Parameterization, Transform};
-use unitscope_proto::v1::{expression, optimizer, parameterization, transform};
+use unitscope_engine::spec::{Expression, Moments, Optimizer, Parameterization, Rule, Schedule, Transform};
+use unitscope_proto::v1::{expression, optimizer, parameterization, schedule, transform};
 
 fn good() -> proto::OptimizeSpec {
     proto::OptimizeSpec { model: "tiny".to_owned(), terms: vec![term()], ..Default::default() }
@@ -151,7 +151,7 @@ fn seventeen_transforms_are_too_many() {
 }
 
 #[test]
-fn parameterization_and_optimizer_are_checked() {
+fn parameterizations_are_checked() {
     let parameterized = |kind| Some(proto::Parameterization { kind: Some(kind), decorrelate_colors: None });
     let pixel = parameterization::Pixel { standard_deviation: Some(0.0) };
     check(
@@ -163,21 +163,78 @@ fn parameterization_and_optimizer_are_checked() {
         |spec| spec.parameterization = parameterized(parameterization::Kind::Fourier(fourier)),
         &["parameterization.fourier.standard_deviation", "parameterization.fourier.decay_power"],
     );
-    let adam = optimizer::Adam {
-        learning_rate: Some(-1.0),
-        beta1: Some(1.0),
-        beta2: Some(f64::NAN),
-        epsilon: Some(0.0),
-    };
-    check(
-        |spec| spec.optimizer = Some(proto::Optimizer { kind: Some(optimizer::Kind::Adam(adam)) }),
-        &[
-            "optimizer.adam.beta1",
-            "optimizer.adam.beta2",
-            "optimizer.adam.learning_rate",
-            "optimizer.adam.epsilon",
-        ],
+}
+
+/// Checks what is wrong with an optimizer, by paths within it.
+fn check_optimizer(kind: optimizer::Kind, schedule: Option<proto::Schedule>, fields: &[&str]) {
+    let fields: Vec<String> = fields.iter().map(|field| format!("optimizer.{field}")).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    check(|spec| spec.optimizer = Some(proto::Optimizer { kind: Some(kind), schedule }), &fields);
+}
+
+#[test]
+fn optimizers_are_checked() {
+    let (beta1, beta2, epsilon) = (Some(1.0), Some(f64::NAN), Some(0.0));
+    check_optimizer(
+        optimizer::Kind::Adam(optimizer::Adam { learning_rate: Some(-1.0), beta1, beta2, epsilon }),
+        None,
+        &["adam.beta1", "adam.beta2", "adam.epsilon", "adam.learning_rate"],
     );
+    let nadam = optimizer::NAdam { beta1, momentum_decay: Some(-0.1), ..Default::default() };
+    check_optimizer(optimizer::Kind::Nadam(nadam), None, &["nadam.beta1", "nadam.momentum_decay"]);
+    let adamw = optimizer::AdamW { weight_decay: Some(1.1), ..Default::default() };
+    check_optimizer(optimizer::Kind::Adamw(adamw), None, &["adamw.weight_decay"]);
+    let rmsprop = optimizer::RmsProp { decay: Some(1.0), epsilon, ..Default::default() };
+    check_optimizer(optimizer::Kind::Rmsprop(rmsprop), None, &["rmsprop.decay", "rmsprop.epsilon"]);
+    let sgd = optimizer::Sgd { nesterov: true, ..Default::default() };
+    check_optimizer(optimizer::Kind::Sgd(sgd), None, &["sgd.nesterov"]);
+    let adam = optimizer::Kind::Adam(optimizer::Adam::default());
+    let cosine = schedule::Kind::Cosine(schedule::Cosine { steps: Some(0) });
+    let schedule = proto::Schedule { kind: Some(cosine), warmup_steps: Some(u32::MAX) };
+    check_optimizer(adam, Some(schedule), &["schedule.warmup_steps", "schedule.cosine.steps"]);
+    let exponential = schedule::Kind::Exponential(schedule::Exponential { decay: None });
+    let schedule = proto::Schedule { kind: Some(exponential), warmup_steps: None };
+    check_optimizer(adam, Some(schedule), &["schedule.exponential.decay"]);
+}
+
+/// A number that float32 rounds to 0 or to infinity would make every picture not finite.
+#[test]
+fn numbers_that_float32_cannot_hold_are_refused() {
+    for value in [1e-39, 1e39] {
+        let adam = optimizer::Adam { learning_rate: Some(value), epsilon: Some(value), ..Default::default() };
+        check_optimizer(optimizer::Kind::Adam(adam), None, &["adam.epsilon", "adam.learning_rate"]);
+        let pixel = parameterization::Pixel { standard_deviation: Some(value) };
+        let kind = Some(parameterization::Kind::Pixel(pixel));
+        check(
+            |spec| spec.parameterization = Some(proto::Parameterization { kind, decorrelate_colors: None }),
+            &["parameterization.pixel.standard_deviation"],
+        );
+    }
+}
+
+#[test]
+fn an_optimizers_defaults_are_filled_in() {
+    let check = |given: proto::Optimizer, expected: Optimizer| {
+        let spec = proto::OptimizeSpec { optimizer: Some(given), steps: Some(40), ..good() };
+        assert_eq!(parse(&spec).unwrap().optimize.optimizer, expected);
+    };
+    let of = |kind| proto::Optimizer { kind: Some(kind), schedule: None };
+    check(proto::Optimizer::default(), Optimizer::DEFAULT);
+    let nadam = Rule::NAdam { moments: Moments::DEFAULT, momentum_decay: 4e-3 };
+    check(of(optimizer::Kind::Nadam(Default::default())), Optimizer { rule: nadam, ..Optimizer::DEFAULT });
+    let adamw = Rule::AdamW { moments: Moments::DEFAULT, weight_decay: 0.01 };
+    check(of(optimizer::Kind::Adamw(Default::default())), Optimizer { rule: adamw, ..Optimizer::DEFAULT });
+    let rmsprop = Rule::RmsProp { decay: 0.99, epsilon: 1e-8 };
+    let expected = Optimizer { rule: rmsprop, learning_rate: 0.01, ..Optimizer::DEFAULT };
+    check(of(optimizer::Kind::Rmsprop(Default::default())), expected);
+    let sgd = Rule::Sgd { momentum: 0.0, nesterov: false };
+    let expected = Optimizer { rule: sgd, learning_rate: 1.0, ..Optimizer::DEFAULT };
+    check(of(optimizer::Kind::Sgd(Default::default())), expected);
+    let cosine = schedule::Kind::Cosine(schedule::Cosine::default());
+    let schedule = Some(proto::Schedule { kind: Some(cosine), warmup_steps: Some(3) });
+    let expected =
+        Optimizer { schedule: Schedule::Cosine { steps: 40 }, warmup_steps: 3, ..Optimizer::DEFAULT };
+    check(proto::Optimizer { kind: None, schedule }, expected);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A filled-in spec as the proto has it: what a client must send to make the same job again.
 
+mod optimizer;
+
 use crate::job::Spec;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Expression, Optimizer, Parameterization, TermSpec, Transform};
+use unitscope_engine::spec::{Expression, Parameterization, TermSpec, Transform};
 use unitscope_proto::v1 as proto;
-use unitscope_proto::v1::{expression, optimizer, parameterization, transform};
+use unitscope_proto::v1::{expression, parameterization, transform};
 
 pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
     let optimize = &spec.optimize;
@@ -20,7 +22,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         size: Some(proto::ImageSize { height: optimize.height, width: optimize.width }),
         parameterization: Some(parameterization(optimize.parameterization, optimize.decorrelate_colors)),
         transforms: Some(proto::Transforms { transforms }),
-        optimizer: Some(optimizer(optimize.optimizer)),
+        optimizer: Some(optimizer::optimizer(optimize.optimizer)),
         snapshot_steps: optimize.snapshot_steps.clone(),
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),
@@ -113,15 +115,4 @@ fn transform(given: Transform) -> proto::Transform {
         }
     };
     proto::Transform { kind: Some(kind) }
-}
-
-fn optimizer(given: Optimizer) -> proto::Optimizer {
-    let Optimizer::Adam { learning_rate, beta1, beta2, epsilon } = given;
-    let adam = optimizer::Adam {
-        learning_rate: Some(learning_rate),
-        beta1: Some(beta1),
-        beta2: Some(beta2),
-        epsilon: Some(epsilon),
-    };
-    proto::Optimizer { kind: Some(optimizer::Kind::Adam(adam)) }
 }
