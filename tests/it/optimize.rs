@@ -236,12 +236,30 @@ async fn the_built_in_terms_describe_themselves() {
     assert_eq!(
         ids,
         [
+            ("alignment", Kind::Objective),
+            ("blur", Kind::Penalty),
+            ("blur_gradient", Kind::StepOperation),
+            ("blur_image", Kind::StepOperation),
+            ("boundary_complexity", Kind::Penalty),
             ("channel", Kind::Objective),
+            ("class", Kind::Objective),
+            ("clip_gradient", Kind::StepOperation),
+            ("clip_small", Kind::StepOperation),
+            ("compare", Kind::Objective),
+            ("decay", Kind::StepOperation),
+            ("direction", Kind::Objective),
             ("diversity", Kind::Objective),
+            ("group", Kind::Objective),
+            ("guide", Kind::Objective),
+            ("input_distance", Kind::Penalty),
+            ("interpolate", Kind::Objective),
+            ("l1", Kind::Penalty),
             ("l2", Kind::Penalty),
+            ("l_infinity", Kind::Penalty),
             ("layer", Kind::Objective),
             ("negative", Kind::Objective),
             ("normalize_gradient", Kind::StepOperation),
+            ("target", Kind::Objective),
             ("total_variation", Kind::Penalty),
             ("unit", Kind::Objective),
         ]
@@ -250,7 +268,11 @@ async fn the_built_in_terms_describe_themselves() {
         let request = GetTermRequest { id: listed.id.clone() };
         let term = client.plugins.clone().get_term(request).await.unwrap().into_inner();
         assert_eq!(term, listed);
-        assert_eq!(term.batch_coupled, term.id == "diversity");
+        assert_eq!(
+            term.batch_coupled,
+            matches!(term.id.as_str(), "alignment" | "diversity" | "interpolate"),
+            "{term:?}"
+        );
         assert!(!term.title.is_empty() && term.doc.len() > 40, "{term:?}");
         assert!(
             !term.plugin.is_empty() && !term.plugin_version.is_empty() && !term.version.is_empty(),

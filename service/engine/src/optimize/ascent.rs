@@ -194,7 +194,7 @@ impl Ascent {
                 (term.kind() != TermKind::StepOperation).then_some(value)
             };
             Outcome {
-                end: match self.dead(place) {
+                end: match self.dead(place) || self.lives[place].off >= DEAD_STEPS {
                     true => End::Dead { hint: self.hint(image) },
                     false if stopped => End::Stopped,
                     false => End::Completed,
