@@ -2,6 +2,7 @@
 
 use crate::args::DeliveryArgs;
 use crate::notation::call::Call;
+use crate::notation::expression::Objective;
 use crate::notation::size::Size;
 use crate::notation::unit::Unit;
 use clap::{Args, ValueEnum};
@@ -22,8 +23,16 @@ Terms:
   total_variation(weight=0.1)       a penalty, for all pictures
   channel(layer=conv2, channel=7, images=[0, 2])
                                     one more objective, for pictures 0 and 2
-  Values are numbers, true, false, texts (bare, or quoted \"…\" or '…') and lists [1, 2]. `weight` and `images`
-  belong to every term; `unitscope terms show TERM` lists the others.
+  Values are numbers, true, false, texts (bare, or quoted \"…\" or '…') and lists [1, 2]. `weight`, `images` and
+  `image_weights` belong to every term; `unitscope terms show TERM` lists the others.
+
+Objectives:
+  channel(conv2, 7) - 0.1*total_variation()
+                                    channel 7, less a penalty: what is written is maximized, penalties as well
+  (5 + channel(conv2, 7)) * (5 + channel(conv3, 1, images=[0]))
+                                    both channels at once; the second is 0 for other pictures than 0
+  Values without a name are the term's parameters in the order of `unitscope terms show TERM`. A --term beside it
+  serves for step operations: what the expression does not name moves nothing.
 
 Files in the --out folder:
   LABEL.png            the picture
@@ -37,6 +46,7 @@ Examples:
   unitscope optimize --model demo --unit logits:all --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
+  unitscope optimize --model demo --objective 'channel(block3, 12) - 0.1*total_variation()' --copies 2
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
   unitscope optimize --model demo --unit block3:12 --dry-run > spec.json
   unitscope optimize --spec spec.json
@@ -82,6 +92,15 @@ pub struct WantedArgs {
     /// A whole layer to make a picture for (deepdream), as often as wanted.
     #[arg(long = "layer", value_name = "LAYER")]
     pub layers: Vec<String>,
+    /// What to maximize, as arithmetic (+ - * and parentheses) on terms, such as `channel(conv2, 7) - 0.1*total_variation()`
+    /// or `channel(conv2, 7) * channel(conv2, 8)`; for all pictures, of which --copies says how many.
+    #[arg(
+        long,
+        value_name = "EXPR",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["units", "layers", "negative", "diversity"]
+    )]
+    pub objective: Option<Objective>,
     /// Also make each unit's negative: the picture that it likes least.
     #[arg(long)]
     pub negative: bool,

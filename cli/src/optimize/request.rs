@@ -2,6 +2,7 @@
 
 use super::args::{OptimizeArgs, TransformSet, WantedArgs};
 use super::label::Wanted;
+use super::objective::Maximized;
 use crate::failure::Failure;
 use crate::json;
 use crate::notation::call::{Call, protobuf_value};
@@ -9,7 +10,9 @@ use crate::notation::unit::Position;
 use prost_types::Struct;
 use serde_json::{Value, json};
 use unitscope_proto::v1::optimizer::{Adam, Kind};
-use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms};
+use unitscope_proto::v1::{
+    Expression, OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms,
+};
 
 /// A spec, and the argument that each of its terms came from.
 pub struct Request {
@@ -25,13 +28,18 @@ impl Request {
         Request { spec, arguments: Vec::new(), from_flags: false }
     }
 
-    /// Of the flags, with the units that they name.
-    pub fn from_flags(args: &OptimizeArgs, wanted: Vec<Wanted>) -> Result<Request, Failure> {
+    /// Of the flags, with the units that they name, or the expression whose terms come first.
+    pub fn from_flags(
+        args: &OptimizeArgs,
+        wanted: Vec<Wanted>,
+        objective: Option<Maximized>,
+    ) -> Result<Request, Failure> {
         let args = &args.wanted;
         let mut terms = Terms::default();
         for target in &wanted {
             terms.add_target(target, args)?;
         }
+        let objective = objective.map(|maximized| terms.add_maximized(maximized));
         let picture_count = if wanted.is_empty() { args.copies } else { terms.pictures };
         for call in &args.terms {
             let term =
@@ -40,7 +48,7 @@ impl Request {
         }
         if terms.list.is_empty() {
             return Err(Failure::Usage(
-                "nothing to make a picture for; give --unit LAYER:CHANNEL, --layer LAYER or --term 'OBJECTIVE(…)'".into(),
+                "nothing to make a picture for; give --unit LAYER:CHANNEL, --layer LAYER, --objective 'EXPR' or --term 'OBJECTIVE(…)'".into(),
             ));
         }
         for term in &mut terms.list {
@@ -62,7 +70,7 @@ impl Request {
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
             redirect: args.no_redirect.then_some(false),
-            objective: None,
+            objective,
             labels: labels(args, &wanted, picture_count)?,
         };
         Ok(Request { spec, arguments: terms.arguments, from_flags: true })
@@ -88,6 +96,7 @@ impl Request {
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",
             "labels" => "--label",
+            "objective" => "--objective",
             _ => return None,
         };
         Some(flag.to_string())
@@ -106,6 +115,14 @@ impl Terms {
     fn add(&mut self, term: Term, argument: String) {
         self.list.push(term);
         self.arguments.push(argument);
+    }
+
+    /// The terms of an expression, which must be the first: it counts from them. Gives the expression.
+    fn add_maximized(&mut self, maximized: Maximized) -> Expression {
+        for (term, call) in maximized.terms {
+            self.add(term, format!("--objective '{call}'"));
+        }
+        maximized.tree
     }
 
     /// The objectives of one unit or layer: its copies, then their negatives.
