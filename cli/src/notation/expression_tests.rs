@@ -136,6 +136,7 @@ fn caps_hold_while_reading() {
     let marks = |column: usize| format!("{}^", " ".repeat(column));
     let nested = |open: usize| format!("{}a(){}", "(".repeat(open), ")".repeat(open));
     check_tree(&nested(32), term(0));
+    vec!["(a())"; 40].join("+").parse::<Objective>().unwrap();
     check_error(&nested(33), &marks(32), "more than 32 parentheses are open");
     check_error(&"(".repeat(100_000), &marks(32), "more than 32 parentheses are open");
     check_tree(&format!("{}a()", "-".repeat(100_000)), term(0));

@@ -104,7 +104,7 @@ pub struct WantedArgs {
     /// Also make each unit's negative: the picture that it likes least.
     #[arg(long)]
     pub negative: bool,
-    /// So many pictures of each unit, from different starts.
+    /// So many pictures of each unit, or of the expression, from different starts.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub copies: u32,
     /// Push the copies of a unit apart, with this weight.
@@ -113,7 +113,7 @@ pub struct WantedArgs {
     /// A term more, for all pictures; as often as wanted.
     #[arg(long = "term", short, value_name = "TERM(PARAM=VALUE, …)")]
     pub terms: Vec<Call>,
-    /// A name for each unit or layer, in their order (first --unit, then --layer).
+    /// A name for each unit or layer, in their order (first --unit, then --layer); with --objective, for each picture.
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
     /// Steps of the optimizer [server's default: 512].
