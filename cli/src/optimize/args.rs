@@ -46,8 +46,8 @@ Examples:
   unitscope optimize --model demo --unit logits:all --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
-  unitscope optimize --model demo --objective 'channel(block3, 12) - 0.1*total_variation()' --copies 2
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
+  unitscope optimize --model demo --objective 'channel(block3, 12) - 0.1*total_variation()' --copies 2
   unitscope optimize --model demo --unit block3:12 --dry-run > spec.json
   unitscope optimize --spec spec.json
 

@@ -10,9 +10,7 @@ use crate::notation::unit::Position;
 use prost_types::Struct;
 use serde_json::{Value, json};
 use unitscope_proto::v1::optimizer::{Adam, Kind};
-use unitscope_proto::v1::{
-    Expression, OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms,
-};
+use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Term, Transform, Transforms};
 
 /// A spec, and the argument that each of its terms came from.
 pub struct Request {
@@ -118,7 +116,7 @@ impl Terms {
     }
 
     /// The terms of an expression, which must be the first: it counts from them. Gives the expression.
-    fn add_maximized(&mut self, maximized: Maximized) -> Expression {
+    fn add_maximized(&mut self, maximized: Maximized) -> unitscope_proto::v1::Expression {
         for (term, call) in maximized.terms {
             self.add(term, format!("--objective '{call}'"));
         }
