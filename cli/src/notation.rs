@@ -1,6 +1,7 @@
-//! How units, calls and sizes are written on the command line, and the errors that point at the wrong place.
+//! How units, calls, expressions and sizes are written on the command line, and the errors that point at the wrong place.
 
 pub mod call;
+pub mod expression;
 pub mod size;
 pub mod unit;
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod label;
+mod objective;
 mod request;
 
 pub use args::OptimizeArgs;
@@ -23,7 +24,8 @@ pub async fn run(server: &Server, args: OptimizeArgs, as_json: bool) -> Result<(
         Some(path) => Request::from_spec(read_spec(path)?),
         None => {
             let units = label::resolve(server, &args).await?;
-            Request::from_flags(&args, units)?
+            let objective = objective::resolve(server, &args).await?;
+            Request::from_flags(&args, units, objective)?
         }
     };
     if args.dry_run {

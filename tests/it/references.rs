@@ -4,7 +4,9 @@ use crate::support::{Server, check_violations, images, spec, term};
 use serde_json::json;
 use std::io::Cursor;
 use unitscope_proto::v1::job::State;
-use unitscope_proto::v1::{OptimizeSpec, ReferenceImage, Term, Transforms};
+use unitscope_proto::v1::{
+    OptimizeSpec, Parameterization, ReferenceImage, Term, Transforms, parameterization,
+};
 
 /// Green on the left, red on the right, in the demo model's size, as PNG.
 fn reference() -> ReferenceImage {
@@ -65,6 +67,53 @@ async fn the_reference_shares_the_pictures_draws() {
             assert!(picture.score > picture.start_score, "{id} {params}: {}", picture.score);
         }
     }
+}
+
+/// Before any step a picture is the one that it starts from; the sigmoid takes a quarter of a grey level at most.
+#[tokio::test]
+async fn a_picture_starts_from_a_given_one() {
+    let server = Server::start();
+    let client = server.client().await;
+    let distance = Term { weight: Some(1e-9), ..compared("input_distance", json!({})) };
+    let channel = term("channel", json!({"layer": "conv1", "channel": 0}));
+    let pixel = parameterization::Kind::Pixel(parameterization::Pixel::default());
+    for kind in [None, Some(pixel)] {
+        let parameterization = Some(Parameterization { kind, decorrelate_colors: None });
+        let spec = OptimizeSpec {
+            start: Some(0),
+            steps: Some(1),
+            parameterization,
+            ..job(vec![distance.clone(), channel.clone()])
+        };
+        let made = client.run(spec).await;
+        assert_eq!(made.state(), State::Succeeded, "{:?}", made.error);
+        for picture in images(&made) {
+            let png = image::load_from_memory(&client.png(&picture).await).unwrap().to_rgb8();
+            let (left, right) = (png.get_pixel(12, 30).0, png.get_pixel(52, 30).0);
+            let near = |found: [u8; 3], wanted: [i32; 3]| {
+                (0..3).all(|c| (i32::from(found[c]) - wanted[c]).abs() < 12)
+            };
+            assert!(near(left, [20, 230, 40]) && near(right, [230, 30, 20]), "{left:?} {right:?}");
+        }
+    }
+}
+
+/// Step operations that edit pictures do it for their own pictures alone.
+#[tokio::test]
+async fn a_picture_decays_towards_grey() {
+    let server = Server::start();
+    let client = server.client().await;
+    let channel = term("channel", json!({"layer": "conv1", "channel": 0}));
+    let decay = Term { images: vec![1], ..term("decay", json!({"rate": 0.5})) };
+    let spec = OptimizeSpec { start: Some(0), steps: Some(6), ..job(vec![channel, decay]) };
+    let made = client.run(spec).await;
+    assert_eq!(made.state(), State::Succeeded, "{:?}", made.error);
+    let mut contrast = Vec::new();
+    for picture in images(&made) {
+        let png = image::load_from_memory(&client.png(&picture).await).unwrap().to_rgb8();
+        contrast.push(png.pixels().map(|p| (f64::from(p.0[1]) - 127.5).abs()).sum::<f64>());
+    }
+    assert!(contrast[1] < 0.3 * contrast[0], "{contrast:?}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl FromStr for Call {
         cursor.skip_spaces();
         let name = identifier(&mut cursor, "a name such as `total_variation`")?;
         cursor.skip_spaces();
-        let arguments = if cursor.accept('(') { arguments(&mut cursor)? } else { Vec::new() };
+        let arguments = if cursor.accept('(') { arguments(&mut cursor, None)? } else { Vec::new() };
         cursor.skip_spaces();
         if cursor.peek().is_some() {
             return Err(cursor.expected(if arguments.is_empty() { "`(` or the end" } else { "the end" }));
@@ -35,7 +35,7 @@ impl FromStr for Call {
 }
 
 impl Call {
-    /// The call as a term: `weight` and `images` are the term's own, everything else is a parameter.
+    /// The call as a term: `weight`, `images`, `image_weights` and `reference` are the term's own, everything else is a parameter.
     pub fn term(&self) -> Result<Term, NotationError> {
         let mut term = Term { id: self.name.clone(), ..Term::default() };
         let mut params = Struct::default();
@@ -43,6 +43,8 @@ impl Call {
             match key.as_str() {
                 "weight" => term.weight = Some(self.weight(value)?),
                 "images" => term.images = self.images(value)?,
+                "image_weights" => term.image_weights = self.image_weights(value)?,
+                "reference" => term.reference = Some(self.reference(value)?),
                 _ => {
                     params.fields.insert(key.clone(), protobuf_value(value));
                 }
@@ -68,6 +70,22 @@ impl Call {
             .ok_or_else(|| self.wrong("images", "a list of picture numbers from 0, such as `[0, 2]`", value))
     }
 
+    fn image_weights(&self, value: &serde_json::Value) -> Result<Vec<f64>, NotationError> {
+        let numbers = value.as_array().and_then(|list| list.iter().map(serde_json::Value::as_f64).collect());
+        numbers.ok_or_else(|| {
+            self.wrong(
+                "image_weights",
+                "a list of finite numbers, one for each picture, such as `[1, -1]`",
+                value,
+            )
+        })
+    }
+
+    fn reference(&self, value: &serde_json::Value) -> Result<u32, NotationError> {
+        whole_number(value)
+            .ok_or_else(|| self.wrong("reference", "the number of a --reference from 0, such as `0`", value))
+    }
+
     fn wrong(&self, key: &str, expected: &str, value: &serde_json::Value) -> NotationError {
         let text = self.text.clone();
         let column = text.find(key).map_or(0, |at| text[..at].chars().count());
@@ -80,7 +98,12 @@ fn whole_number(value: &serde_json::Value) -> Option<u32> {
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
-fn arguments(cursor: &mut Cursor) -> Result<Vec<(String, serde_json::Value)>, NotationError> {
+/// What follows `(`, up to and with `)`. Values without a key go into `positional`, where that is allowed, with the place where each
+/// begins; they stand before those with one.
+pub fn arguments(
+    cursor: &mut Cursor,
+    mut positional: Option<&mut Vec<(usize, serde_json::Value)>>,
+) -> Result<Vec<(String, serde_json::Value)>, NotationError> {
     let mut arguments: Vec<(String, serde_json::Value)> = Vec::new();
     cursor.skip_spaces();
     if cursor.accept(')') {
@@ -89,15 +112,17 @@ fn arguments(cursor: &mut Cursor) -> Result<Vec<(String, serde_json::Value)>, No
     loop {
         cursor.skip_spaces();
         let place = cursor.place();
-        let key = identifier(cursor, "a parameter's name")?;
-        if arguments.iter().any(|(other, _)| *other == key) {
-            return Err(cursor.error_at(place, format!("`{key}` is given twice")));
+        match positional.as_mut().filter(|_| !has_key(cursor)) {
+            None => arguments.push(keyword(cursor, &arguments)?),
+            Some(positional) => {
+                positional.push((place, value(cursor)?));
+                if let Some((key, _)) = arguments.last() {
+                    return Err(
+                        cursor.error_at(place, format!("a value without a name cannot follow `{key}=`"))
+                    );
+                }
+            }
         }
-        cursor.skip_spaces();
-        if !cursor.accept('=') {
-            return Err(cursor.expected(&format!("`=` and a value after `{key}`")));
-        }
-        arguments.push((key, value(cursor)?));
         cursor.skip_spaces();
         if cursor.accept(')') {
             return Ok(arguments);
@@ -106,6 +131,28 @@ fn arguments(cursor: &mut Cursor) -> Result<Vec<(String, serde_json::Value)>, No
             return Err(cursor.expected("`,` or `)`"));
         }
     }
+}
+
+/// Whether `key=` is next.
+fn has_key(cursor: &Cursor) -> bool {
+    let rest = cursor.rest().trim_start_matches(is_identifier);
+    rest.len() < cursor.rest().len() && rest.trim_start().starts_with('=')
+}
+
+fn keyword(
+    cursor: &mut Cursor,
+    others: &[(String, serde_json::Value)],
+) -> Result<(String, serde_json::Value), NotationError> {
+    let place = cursor.place();
+    let key = identifier(cursor, "a parameter's name")?;
+    if others.iter().any(|(other, _)| *other == key) {
+        return Err(cursor.error_at(place, format!("`{key}` is given twice")));
+    }
+    cursor.skip_spaces();
+    if !cursor.accept('=') {
+        return Err(cursor.expected(&format!("`=` and a value after `{key}`")));
+    }
+    Ok((key, value(cursor)?))
 }
 
 /// A number, true, false, a text (bare or quoted), or a list of values.
@@ -182,11 +229,16 @@ fn quoted(cursor: &mut Cursor, quote: char) -> Result<String, NotationError> {
     }
 }
 
-fn identifier(cursor: &mut Cursor, expected: &str) -> Result<String, NotationError> {
-    match cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '-')) {
+/// A name; `expected` is what is missing where there is none.
+pub fn identifier(cursor: &mut Cursor, expected: &str) -> Result<String, NotationError> {
+    match cursor.take_while(is_identifier) {
         "" => Err(cursor.expected(expected)),
         name => Ok(name.to_string()),
     }
+}
+
+fn is_identifier(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '-')
 }
 
 /// The same value for `google.protobuf.Struct`.

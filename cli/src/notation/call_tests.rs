@@ -47,14 +47,16 @@ fn errors_point_at_the_place() {
     check_error("l2(é='ö', x)", "           ^", "expected `=`");
     check_error("l2(x=1, weight=nan)", "        ^", "`weight` must be a finite number");
     check_error("l2(images=3)", "   ^", "`images` must be a list");
+    check_error("l2(image_weights=[x])", "   ^", "`image_weights` must be a list of finite numbers");
+    check_error("l2(7)", "    ^", "expected `=` and a value after `7`");
     check_error("l2(images=[0.5])", "   ^", "`images` must be a list");
 }
 
 #[test]
 fn weight_and_images_belong_to_the_term() {
-    let call: Call = "l2(weight=-2, images=[0,2], power=3)".parse().unwrap();
+    let call: Call = "l2(weight=-2, images=[0,2], image_weights=[1, -0.5], power=3)".parse().unwrap();
     let term = call.term().unwrap();
-    assert_eq!((term.weight, term.images), (Some(-2.0), vec![0, 2]));
+    assert_eq!((term.weight, term.images, term.image_weights), (Some(-2.0), vec![0, 2], vec![1.0, -0.5]));
     let params = term.params.unwrap();
     assert_eq!(
         params.fields.into_iter().collect::<Vec<_>>(),

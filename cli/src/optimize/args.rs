@@ -2,6 +2,7 @@
 
 use crate::args::DeliveryArgs;
 use crate::notation::call::Call;
+use crate::notation::expression::Objective;
 use crate::notation::size::Size;
 use crate::notation::unit::Unit;
 use clap::{Args, ValueEnum};
@@ -22,8 +23,18 @@ Terms:
   total_variation(weight=0.1)       a penalty, for all pictures
   channel(layer=conv2, channel=7, images=[0, 2])
                                     one more objective, for pictures 0 and 2
-  Values are numbers, true, false, texts (bare, or quoted \"…\" or '…') and lists [1, 2]. `weight` and `images`
-  belong to every term; `unitscope terms show TERM` lists the others.
+  compare(layer=conv2, measure=cosine, reference=0)
+                                    how like the file of the first --reference the network sees it
+  Values are numbers, true, false, texts (bare, or quoted \"…\" or '…') and lists [1, 2]. `weight`, `images`,
+  `image_weights` and `reference` belong to every term; `unitscope terms show TERM` lists the others.
+
+Objectives:
+  channel(conv2, 7) - 0.1*total_variation()
+                                    channel 7, less a penalty: what is written is maximized, penalties as well
+  (5 + channel(conv2, 7)) * (5 + channel(conv3, 1, images=[0]))
+                                    both channels at once; the second is 0 for other pictures than 0
+  Values without a name are the term's parameters in the order of `unitscope terms show TERM`. A --term beside it
+  serves for step operations: what the expression does not name moves nothing.
 
 Files in the --out folder:
   LABEL.png            the picture
@@ -39,6 +50,7 @@ Examples:
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
   unitscope optimize --model demo --unit block3:12 --optimizer 'nadam(learning_rate=0.1)' --schedule cosine
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
+  unitscope optimize --model demo --objective 'channel(block3, 12) - 0.1*total_variation()' --copies 2
   unitscope optimize --model demo --unit block3:12 --dry-run > spec.json
   unitscope optimize --spec spec.json
 
@@ -83,10 +95,19 @@ pub struct WantedArgs {
     /// A whole layer to make a picture for (deepdream), as often as wanted.
     #[arg(long = "layer", value_name = "LAYER")]
     pub layers: Vec<String>,
+    /// What to maximize, as arithmetic (+ - * and parentheses) on terms, such as `channel(conv2, 7) - 0.1*total_variation()`
+    /// or `channel(conv2, 7) * channel(conv2, 8)`; for all pictures, of which --copies says how many.
+    #[arg(
+        long,
+        value_name = "EXPR",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["units", "layers", "negative", "diversity"]
+    )]
+    pub objective: Option<Objective>,
     /// Also make each unit's negative: the picture that it likes least.
     #[arg(long)]
     pub negative: bool,
-    /// So many pictures of each unit, from different starts.
+    /// So many pictures of each unit, or of the expression, from different starts.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub copies: u32,
     /// Push the copies of a unit apart, with this weight.
@@ -95,7 +116,7 @@ pub struct WantedArgs {
     /// A term more, for all pictures; as often as wanted.
     #[arg(long = "term", short, value_name = "TERM(PARAM=VALUE, …)")]
     pub terms: Vec<Call>,
-    /// A name for each unit or layer, in their order (first --unit, then --layer).
+    /// A name for each unit or layer, in their order (first --unit, then --layer); with --objective, for each picture.
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
     /// Steps of the optimizer [server's default: 512].
@@ -143,6 +164,12 @@ pub struct WantedArgs {
     /// Pictures that share one pass through the network [server's default: at most 8].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub images_per_pass: Option<u32>,
+    /// A picture that terms compare with, by `reference=0` and so on in the order given (PNG, JPEG, WebP).
+    #[arg(long = "reference", value_name = "FILE")]
+    pub references: Vec<PathBuf>,
+    /// A picture that every picture starts from, instead of noise.
+    #[arg(long, value_name = "FILE", help_heading = "How")]
+    pub start: Option<PathBuf>,
     /// Leave units that are off as they are, instead of letting gradients through activations that block them.
     #[arg(long, help_heading = "How")]
     pub no_redirect: bool,

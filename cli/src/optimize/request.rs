@@ -2,14 +2,18 @@
 
 use super::args::{OptimizeArgs, TransformSet, WantedArgs};
 use super::label::Wanted;
+use super::objective::Maximized;
 use crate::failure::Failure;
 use crate::json;
 use crate::notation::call::{Call, protobuf_value};
 use crate::notation::unit::Position;
 use prost_types::Struct;
 use serde_json::{Value, json};
+use std::path::Path;
 use unitscope_proto::v1::optimizer::{Adam, Kind};
-use unitscope_proto::v1::{OptimizeSpec, Optimizer, Parameterization, Schedule, Term, Transform, Transforms};
+use unitscope_proto::v1::{
+    OptimizeSpec, Optimizer, Parameterization, ReferenceImage, Schedule, Term, Transform, Transforms,
+};
 
 /// A spec, and the argument that each of its terms came from.
 pub struct Request {
@@ -27,13 +31,18 @@ impl Request {
         Request { spec, arguments: Vec::new(), from_flags: false, short_rate: false }
     }
 
-    /// Of the flags, with the units that they name.
-    pub fn from_flags(args: &OptimizeArgs, wanted: Vec<Wanted>) -> Result<Request, Failure> {
+    /// Of the flags, with the units that they name, or the expression whose terms come first.
+    pub fn from_flags(
+        args: &OptimizeArgs,
+        wanted: Vec<Wanted>,
+        objective: Option<Maximized>,
+    ) -> Result<Request, Failure> {
         let args = &args.wanted;
         let mut terms = Terms::default();
         for target in &wanted {
             terms.add_target(target, args)?;
         }
+        let objective = objective.map(|maximized| terms.add_maximized(maximized));
         let picture_count = if wanted.is_empty() { args.copies } else { terms.pictures };
         for call in &args.terms {
             let term =
@@ -42,7 +51,7 @@ impl Request {
         }
         if terms.list.is_empty() {
             return Err(Failure::Usage(
-                "nothing to make a picture for; give --unit LAYER:CHANNEL, --layer LAYER or --term 'OBJECTIVE(…)'".into(),
+                "nothing to make a picture for; give --unit LAYER:CHANNEL, --layer LAYER, --objective 'EXPR' or --term 'OBJECTIVE(…)'".into(),
             ));
         }
         for term in &mut terms.list {
@@ -50,6 +59,7 @@ impl Request {
                 term.images.clear();
             }
         }
+        let (references, start) = references(args)?;
         let spec = OptimizeSpec {
             model: args.model.clone(),
             images: Some(picture_count),
@@ -64,8 +74,9 @@ impl Request {
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
             redirect: args.no_redirect.then_some(false),
-            objective: None,
-            references: Vec::new(),
+            objective,
+            references,
+            start,
             labels: labels(args, &wanted, picture_count)?,
         };
         let short_rate = args.learning_rate.is_some();
@@ -93,11 +104,27 @@ impl Request {
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",
+            "references" => "--reference",
+            "start" => "--start",
             "labels" => "--label",
+            "objective" => "--objective",
             _ => return None,
         };
         Some(flag.to_string())
     }
+}
+
+/// The files that terms compare with, then the one that pictures start from, and its place.
+fn references(args: &WantedArgs) -> Result<(Vec<ReferenceImage>, Option<u32>), Failure> {
+    let read = |flag: &str, path: &Path| match std::fs::read(path) {
+        Ok(data) => Ok(ReferenceImage { data, blake3: String::new() }),
+        Err(error) => Err(Failure::Usage(format!("{flag} {} cannot be read: {error}", path.display()))),
+    };
+    let given = args.references.iter().map(|path| read("--reference", path));
+    let mut references: Vec<ReferenceImage> = given.collect::<Result<_, _>>()?;
+    let Some(path) = &args.start else { return Ok((references, None)) };
+    references.push(read("--start", path)?);
+    Ok((references, Some(args.references.len() as u32)))
 }
 
 /// The terms so far, the argument of each, and how many pictures they ask for.
@@ -112,6 +139,14 @@ impl Terms {
     fn add(&mut self, term: Term, argument: String) {
         self.list.push(term);
         self.arguments.push(argument);
+    }
+
+    /// The terms of an expression, which must be the first: it counts from them. Gives the expression.
+    fn add_maximized(&mut self, maximized: Maximized) -> unitscope_proto::v1::Expression {
+        for (term, call) in maximized.terms {
+            self.add(term, format!("--objective '{call}'"));
+        }
+        maximized.tree
     }
 
     /// The objectives of one unit or layer: its copies, then their negatives.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::args::{Cli, Command};
 use crate::connect::Server;
-use crate::optimize::label::resolve;
+use crate::optimize::{label, objective};
 use clap::Parser;
 
 fn request(line: &str) -> Result<Request, String> {
@@ -15,8 +15,11 @@ fn request(line: &str) -> Result<Request, String> {
     let Command::Optimize(args) = cli.command else { panic!("{line} is another command") };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let server = Server::new("127.0.0.1:1").unwrap();
-    let wanted = runtime.block_on(resolve(&server, &args)).map_err(|failure| failure.to_string())?;
-    Request::from_flags(&args, wanted).map_err(|failure| failure.to_string())
+    let request = runtime.block_on(async {
+        let wanted = label::resolve(&server, &args).await?;
+        Request::from_flags(&args, wanted, objective::resolve(&server, &args).await?)
+    });
+    request.map_err(|failure: Failure| failure.to_string())
 }
 
 /// Flags are separated by `|`; `spec` is the proto JSON without the model.
@@ -106,6 +109,27 @@ fn terms_apply_to_all_pictures_or_to_those_named() {
 }
 
 #[test]
+fn an_expression_is_for_all_pictures_and_its_terms_come_first() {
+    let channel = json!({"id": "channel", "params": {"layer": "a", "channel": 7}});
+    let difference = json!({"sum": {"parts": [
+        {"term": 0}, {"product": {"parts": [{"constant": -0.1}, {"term": 1}]}}]}});
+    check(
+        "--objective|channel(layer=a, channel=7) - 0.1*l2()|--term|normalize_gradient|--copies|3|--label|x|--label|y|--label|z",
+        json!({"images": 3, "terms": [channel, {"id": "l2"}, {"id": "normalize_gradient"}], "objective": difference,
+            "labels": ["x", "y", "z"]}),
+    );
+    check(
+        "--objective|-channel(layer=a, channel=7)",
+        json!({"images": 1, "terms": [channel], "objective": {"negation": {"term": 0}}}),
+    );
+    check_error("--objective|l2() +", "    l2() +\n          ^");
+    check_error("--objective|l2(weight=x)", "--objective: `weight` must be a finite number");
+    for other in ["--unit|a:7", "--layer|a", "--negative", "--diversity|1", "--spec|f", "--objective|l2()"] {
+        check_error(&format!("--objective|l2()|{other}"), "cannot be used");
+    }
+}
+
+#[test]
 fn how_a_picture_is_made() {
     check(
         "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1",
@@ -169,9 +193,9 @@ fn labels_are_one_per_unit() {
 
 #[test]
 fn fields_lead_back_to_arguments() {
-    let request = request("--model|m|--unit|a:0-1|--term|l2(weight=2)").unwrap();
+    let units = request("--model|m|--unit|a:0-1|--term|l2(weight=2)").unwrap();
     let check = |field: &str, argument: Option<&str>| {
-        assert_eq!(request.argument(field).as_deref(), argument, "{field}")
+        assert_eq!(units.argument(field).as_deref(), argument, "{field}")
     };
     check("spec.terms[1].params.channel", Some("--unit a:1"));
     check("terms[2].weight", Some("--term 'l2(weight=2)'"));
@@ -182,5 +206,12 @@ fn fields_lead_back_to_arguments() {
     check("spec.optimizer.adam.epsilon", Some("--optimizer"));
     check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));
     check("request_id", None);
-    assert_eq!(Request::from_spec(request.spec.clone()).argument("spec.steps"), None);
+    assert_eq!(Request::from_spec(units.spec.clone()).argument("spec.steps"), None);
+    let whole = request("--model|m|--objective|a() - 2*b(x = 1)|--term|normalize_gradient").unwrap();
+    let check =
+        |field: &str, argument: &str| assert_eq!(whole.argument(field).as_deref(), Some(argument), "{field}");
+    check("spec.terms[1].params.x", "--objective 'b(x = 1)'");
+    check("spec.terms[2].id", "--term 'normalize_gradient'");
+    check("spec.objective.sum.parts[1]", "--objective");
+    check("objective", "--objective");
 }

@@ -127,3 +127,37 @@ async fn a_class_is_looked_up_by_its_name() {
     assert_eq!(bad.code, 2);
     assert!(bad.stderr.contains("no class `dots`; it has stripes, rings"), "{}", bad.stderr);
 }
+
+#[tokio::test]
+async fn an_expression_is_sent_with_the_names_that_the_server_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = server_of(two_pictures()).await;
+    let params =
+        ["layer", "channel"].map(|name| ParamInfo { name: name.into(), ..ParamInfo::default() }).to_vec();
+    fake.script().terms = vec![TermInfo { id: "channel".into(), params, ..TermInfo::default() }];
+    let objective =
+        |text: &'static str| ["optimize", "--model", "demo", "--copies", "2", "--objective", text];
+    let text = "channel(conv1:pre, 7) - 0.1*total_variation() * channel(layer=conv1:pre, channel=7)";
+    let good = run(&fake.url, folder.path(), &objective(text)).await;
+    assert_eq!(good.code, 0, "{}", good.stderr);
+    let spec = fake.script().submitted[0].spec.clone().unwrap();
+    assert_eq!(spec.images, Some(2));
+    let ids: Vec<_> = spec.terms.iter().map(|term| term.id.as_str()).collect();
+    assert_eq!(ids, ["channel", "total_variation"]);
+    let text_of = |value: &str| Some(prost_types::value::Kind::StringValue(value.into()));
+    assert_eq!(spec.terms[0].params.as_ref().unwrap().fields["layer"].kind, text_of("conv1:pre"));
+    let node = |kind| Expression { kind: Some(kind) };
+    let list =
+        |parts: Vec<expression::Kind>| expression::List { parts: parts.into_iter().map(node).collect() };
+    use expression::Kind::{Constant, Product, Sum, Term};
+    let product = Product(list(vec![Constant(-0.1), Term(1), Term(0)]));
+    assert_eq!(spec.objective, Some(node(Sum(list(vec![Term(0), product])))));
+
+    let unknown = run(&fake.url, folder.path(), &objective("0.5*chanel(conv1, 7)")).await;
+    assert_eq!(unknown.code, 3);
+    let says = "--objective: there is no term `chanel`\n\n    0.5*chanel(conv1, 7)\n        ^";
+    assert!(unknown.stderr.contains(says), "{}", unknown.stderr);
+    let many = run(&fake.url, folder.path(), &objective("channel(conv1, 7, 8)")).await;
+    assert_eq!(many.code, 2);
+    assert!(many.stderr.contains("    channel(conv1, 7, 8)\n                      ^"), "{}", many.stderr);
+}

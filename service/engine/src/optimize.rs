@@ -68,8 +68,7 @@ pub struct Outcome {
 pub enum End {
     /// All steps were made.
     Completed,
-    /// Its gradient was exactly zero for [`DEAD_STEPS`] steps in a row; where it may be redirected, for as many more, or for
-    /// [`OFF_STEPS`] though redirected gradients moved it.
+    /// At the end its gradient was exactly zero for [`DEAD_STEPS`] steps in a row or more.
     Dead {
         /// What to try.
         hint: String,
@@ -167,6 +166,7 @@ mod testing {
             images: 1,
             terms: vec![],
             references: vec![],
+            start: None,
             objective: None,
             steps: 1,
             seed: 5,

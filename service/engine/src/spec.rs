@@ -22,6 +22,8 @@ pub struct OptimizeSpec {
     pub terms: Vec<TermSpec>,
     /// Pictures that terms compare with, each of the spec's size and the model's channels.
     pub references: Vec<Arc<Picture>>,
+    /// The place of the reference that every picture starts from; `None` for noise.
+    pub start: Option<usize>,
     /// What each picture maximizes; `None` for the sum of all objectives less that of all penalties.
     pub objective: Option<Expression>,
     /// Steps of the optimizer, at least 1.

@@ -75,6 +75,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         images,
         terms: terms::terms(&spec.terms, images, spec.references.len(), context, &mut wrong),
         references: references::references(&spec.references, target, &mut wrong),
+        start: references::place("start", spec.start, spec.references.len(), &mut wrong),
         objective: objective::objective(spec.objective.as_ref(), spec.terms.len(), &mut wrong),
         steps,
         seed: spec.seed.unwrap_or(0),

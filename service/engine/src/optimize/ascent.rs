@@ -1,6 +1,6 @@
 //! The loop of gradient ascent: parameters → pictures → views → activations → terms, and back.
 
-use super::evaluate::{Evaluation, Evaluator, Flow, norms};
+use super::evaluate::{Evaluation, Evaluator, Flow, norms, reference};
 use super::loss::BoundTerm;
 use super::optimizer::Optimizer;
 use super::parameterization::Canvas;
@@ -64,7 +64,14 @@ impl Ascent {
     fn start(plan: Plan, device: Device) -> Result<Self, RunError> {
         let at_start = |error| RunError::Torch { step: 0, error };
         let channels = i64::from(plan.model.manifest().input.channels.count());
-        let canvas = Canvas::start(&plan.spec, channels, device).map_err(at_start)?;
+        let mut canvas = Canvas::start(&plan.spec, channels, device).map_err(at_start)?;
+        if let Some(start) = plan.spec.start {
+            let picture = reference(&plan.spec.references[start], device).map_err(at_start)?;
+            let all: Vec<i64> = (0..i64::from(plan.spec.images)).collect();
+            let pictures = picture.f_repeat([all.len() as i64, 1, 1, 1]).map_err(at_start)?;
+            let places = Tensor::f_from_slice(&all).and_then(|all| all.f_to(device)).map_err(at_start)?;
+            canvas.set_images(&places, &pictures).map_err(at_start)?;
+        }
         let optimizer = Optimizer::new(plan.spec.optimizer, canvas.parameters()).map_err(at_start)?;
         let images = plan.spec.images as usize;
         let evaluator = Evaluator::new(plan, device)?;
@@ -96,18 +103,36 @@ impl Ascent {
                 self.steps_made[place] = step;
             }
         }
-        if self.evaluator.apply_step_operations(step, &pictures.detach(), &gradient, cancelled)? {
+        if self.evaluator.edit_gradient(step, &pictures.detach(), &gradient, cancelled)? {
             self.check_finite(step, &norms_of(&gradient, step)?, "the gradient after step operations")?;
         }
         let moving: Vec<bool> = (0..norms.len()).map(|place| !self.dead(place)).collect();
         let parameters = self.canvas.parameters();
-        let up = gradients(&[pictures], &[parameters.shallow_clone()], &[gradient]);
+        let up = gradients(&[pictures], &[parameters.shallow_clone()], &[gradient.shallow_clone()]);
         let up = up.map_err(|error| RunError::Model { step, error })?.into_iter().next().flatten();
         let up = up.expect("pictures depend on the parameters by construction");
         let moving = Tensor::f_from_slice(&moving).and_then(|m| m.f_to(up.device())).map_err(torch)?;
         self.before = Some((parameters.f_detach_copy().map_err(torch)?, steps_made));
         self.optimizer.ascend(parameters, &up, &moving).map_err(torch)?;
+        self.edit_images(step, &gradient, cancelled)?;
         Ok(StepReport { step, scores: evaluation.scores, terms: evaluation.terms, gradient_norms: norms })
+    }
+
+    /// Lets those step operations that edit pictures do so, after the move.
+    fn edit_images(
+        &mut self,
+        step: u32,
+        gradient: &Tensor,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        for place in self.evaluator.operations(true) {
+            let pictures = tch::no_grad(|| self.canvas.images()).map_err(torch)?;
+            let (rows, edited) = self.evaluator.apply(step, place, &pictures, gradient, cancelled)?;
+            self.check_finite(step, &norms_of(&edited, step)?, "what a step operation made")?;
+            self.canvas.set_images(&rows, &edited).map_err(torch)?;
+        }
+        Ok(())
     }
 
     fn check_finite(&self, step: u32, values: &[f64], what: &str) -> Result<(), RunError> {

@@ -396,8 +396,8 @@ impl Evaluator {
         back(step, &taps, &clean, slopes)
     }
 
-    /// Lets step operations edit the gradient of `pictures`, both `[n, c, h, w]`, in place; tells whether any did.
-    pub fn apply_step_operations(
+    /// Lets those step operations that edit the gradient of `pictures`, both `[n, c, h, w]`, do so in place; tells whether any did.
+    pub fn edit_gradient(
         &mut self,
         step: u32,
         pictures: &Tensor,
@@ -405,15 +405,34 @@ impl Evaluator {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<bool, RunError> {
         let mut any = false;
-        for place in 0..self.plan.terms.len() {
-            if self.plan.terms[place].kind() == TermKind::StepOperation {
-                let info = self.step_info(step, place, cancelled);
-                let applied = self.plan.terms[place].apply(&info, pictures, gradient);
-                applied.map_err(|error| run_error(step, error))?;
-                any = true;
-            }
+        for place in self.operations(false) {
+            let (rows, edited) = self.apply(step, place, pictures, gradient, cancelled)?;
+            let copied = gradient.shallow_clone().f_index_copy_(0, &rows, &edited).map(|_| ());
+            copied.map_err(|error| RunError::Torch { step, error })?;
+            any = true;
         }
         Ok(any)
+    }
+
+    /// The places of step operations that edit pictures, or gradients.
+    pub fn operations(&self, images: bool) -> Vec<usize> {
+        let wanted =
+            |term: &BoundTerm| term.kind() == TermKind::StepOperation && term.edits_images() == images;
+        self.plan.terms.iter().enumerate().filter(|(_, term)| wanted(term)).map(|(place, _)| place).collect()
+    }
+
+    /// What a step operation makes of its pictures or of their gradients, and which rows they are.
+    pub fn apply(
+        &mut self,
+        step: u32,
+        place: usize,
+        pictures: &Tensor,
+        gradient: &Tensor,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(Tensor, Tensor), RunError> {
+        let info = self.step_info(step, place, cancelled);
+        let applied = self.plan.terms[place].apply(&info, pictures, gradient);
+        applied.map_err(|error| run_error(step, error))
     }
 
     fn step_info<'a>(&self, step: u32, place: usize, cancelled: &'a dyn Fn() -> bool) -> StepInfo<'a> {
@@ -428,7 +447,7 @@ impl Evaluator {
 }
 
 /// A picture as `[1, c, h, w]`.
-fn reference(picture: &Picture, device: Device) -> Result<Tensor, TchError> {
+pub fn reference(picture: &Picture, device: Device) -> Result<Tensor, TchError> {
     let shape = [1, picture.channels, picture.height, picture.width].map(i64::from);
     Tensor::f_from_slice(&picture.values)?.f_reshape(shape)?.f_to(device)
 }

@@ -86,21 +86,35 @@ impl BoundTerm {
         self.weight * self.image_weights[slot]
     }
 
-    /// Lets a step operation edit the gradient of its pictures, `[n, c, h, w]` in the order of all pictures, in place.
-    ///
-    /// The pictures themselves are handed as a copy.
-    pub fn apply(&mut self, step: &StepInfo, images: &Tensor, gradient: &Tensor) -> Result<(), LossError> {
+    /// Whether it edits pictures, not their gradient.
+    pub fn edits_images(&self) -> bool {
+        self.instance.info().edits_image
+    }
+
+    /// Lets a step operation edit the gradient of its pictures, or the pictures, whichever it is for, and returns the edited rows with
+    /// their places. Both are `[n, c, h, w]` in the order of all pictures; what it does not edit it is handed as a copy.
+    pub fn apply(
+        &mut self,
+        step: &StepInfo,
+        images: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Tensor, Tensor), LossError> {
         let rows = index(&self.images, gradient.device())?;
-        let picked = images.f_index_select(0, &rows)?.f_to(Device::Cpu)?.f_contiguous()?;
-        let own = Buffer::like(&picked, &IMAGE_AXES)?;
-        own.tensor().shallow_clone().f_copy_(&gradient.f_index_select(0, &rows)?)?;
-        let (image, edited) = (buffer::view(&picked, &IMAGE_AXES)?, buffer::view(own.tensor(), &IMAGE_AXES)?);
-        self.instance.apply(step, &image, &edited)?;
-        if !own.intact() {
+        let lent = |whole: &Tensor| -> Result<Buffer, TchError> {
+            let picked = whole.f_index_select(0, &rows)?.f_to(Device::Cpu)?.f_contiguous()?;
+            let buffer = Buffer::like(&picked, &IMAGE_AXES)?;
+            buffer.tensor().shallow_clone().f_copy_(&picked)?;
+            Ok(buffer)
+        };
+        let (image, slope) = (lent(images)?, lent(gradient)?);
+        let views = (buffer::view(image.tensor(), &IMAGE_AXES)?, buffer::view(slope.tensor(), &IMAGE_AXES)?);
+        self.instance.apply(step, &views.0, &views.1)?;
+        if !image.intact() || !slope.intact() {
             return Err(buffer::wrote_outside(&self.info().id).into());
         }
-        let _ = gradient.shallow_clone().f_index_copy_(0, &rows, &own.tensor().f_to(gradient.device())?)?;
-        Ok(())
+        let edited = if self.edits_images() { image } else { slope };
+        // A copy: the buffer's memory goes with it.
+        Ok((rows, edited.tensor().f_detach_copy()?.f_to(gradient.device())?))
     }
 }
 

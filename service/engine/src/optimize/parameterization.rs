@@ -62,7 +62,22 @@ impl Canvas {
         let colored = if self.decorrelate_colors { color::correlate(&plain)? } else { plain };
         colored.f_sigmoid()
     }
+
+    /// Makes these pictures, `[n, c, h, w]`, f32, in `0..=1`, the ones at `places`: the exact inverse of [`Canvas::images`], but for
+    /// values nearer than a quarter of a grey level to 0 or 1, which the sigmoid does not reach.
+    pub fn set_images(&mut self, places: &Tensor, pictures: &Tensor) -> Result<(), TchError> {
+        let logits = pictures.f_clamp(NEAREST, 1.0 - NEAREST)?.f_logit(None::<f64>)?;
+        let plain = if self.decorrelate_colors { color::decorrelate(&logits)? } else { logits };
+        let parameters = match &self.kind {
+            Kinds::Pixel => plain,
+            Kinds::Fourier(fourier) => fourier.parameters(&plain)?,
+        };
+        tch::no_grad(|| self.parameters.f_index_copy_(0, places, &parameters).map(|_| ()))
+    }
 }
+
+/// How near to black and white a picture may come before it is taken back through the sigmoid: a quarter of a grey level.
+const NEAREST: f64 = 1.0 / 1024.0;
 
 /// A standard normal `[n, c, h, w]` for tests of the parts.
 #[cfg(test)]
@@ -94,6 +109,28 @@ mod tests {
             let logits = images.logit(None::<f64>);
             let deviation = logits.std(false).double_value(&[]);
             assert!((deviation / expected - 1.0).abs() < 0.1, "{side}: {deviation} against {expected}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_taken_back_exactly() {
+        for parameterization in [FOURIER, Parameterization::Pixel { standard_deviation: 0.01 }] {
+            for (height, width, channels) in [(96, 160, 3), (33, 20, 3), (8, 9, 1), (8, 8, 5)] {
+                let spec = OptimizeSpec {
+                    decorrelate_colors: channels == 3,
+                    ..spec(parameterization, height, width, 3)
+                };
+                let mut canvas = Canvas::start(&spec, channels, Device::Cpu).unwrap();
+                let before = canvas.images().unwrap().detach();
+                let shape = [2, channels, i64::from(height), i64::from(width)];
+                let wanted = super::noise(&shape).sigmoid();
+                canvas.set_images(&Tensor::from_slice(&[0i64, 2]), &wanted).unwrap();
+                let after = canvas.images().unwrap().detach();
+                let moved = Tensor::stack(&[after.get(0), after.get(2)], 0);
+                let error = (moved - &wanted).abs().max().double_value(&[]);
+                assert!(error < 1e-5, "{parameterization:?} {height}×{width}×{channels}: {error}");
+                assert_eq!(after.get(1), before.get(1), "the one between stays as it is");
+            }
         }
     }
 

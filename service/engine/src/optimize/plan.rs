@@ -185,11 +185,11 @@ impl Binder<'_> {
         let info = self.registry.term(&term.id).map_err(at)?;
         let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
         let mut instance = info.create(&term.params, &self.model.manifest().labels, seed).map_err(at)?;
-        if info.edits_image {
+        if info.edits_image && info.edits_gradient {
             return Err(FieldError::new(
                 format!("terms[{place}].id"),
                 format!(
-                    "`{}` edits the picture itself, which no parameterization here can take back; use one that edits the gradient",
+                    "`{}` edits both the picture and its gradient, which come at different times; use one for each",
                     term.id
                 ),
             ));

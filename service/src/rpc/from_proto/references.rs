@@ -37,6 +37,18 @@ pub(super) fn references(
     pictures
 }
 
+/// The place of a reference, where one is asked for.
+pub(super) fn place(field: &str, given: Option<u32>, references: usize, wrong: &mut Wrong) -> Option<usize> {
+    let place = given? as usize;
+    if place >= references {
+        wrong.add(
+            field,
+            format!("{place} is out of range; there are {references} references, counted from 0"),
+        );
+    }
+    Some(place)
+}
+
 /// BLAKE3 of a file, in hex.
 pub(super) fn digest(reference: &proto::ReferenceImage) -> String {
     blake3::hash(&reference.data).to_hex().to_string()

@@ -1,5 +1,6 @@
 //! Terms, their weights, pictures and parameters. What a parameter means is the plugin host's to check.
 
+use super::references::place;
 use super::{Context, Wrong};
 use crate::limits::{NAME_BYTES, PARAM_LIST};
 use prost_types::value::Kind;
@@ -23,22 +24,13 @@ pub(super) fn terms(
         return Vec::new();
     }
     let each = given.iter().enumerate();
-    let term = |(place, given)| {
-        let field = format!("terms[{place}]");
+    let term = |(number, given)| {
+        let field = format!("terms[{number}]");
         let spec = term(&field, given, images, context, wrong);
-        let reference = reference(&field, given.reference, references, wrong);
+        let reference = place(&format!("{field}.reference"), given.reference, references, wrong);
         TermSpec { reference, ..spec }
     };
     each.map(term).collect()
-}
-
-fn reference(field: &str, given: Option<u32>, references: usize, wrong: &mut Wrong) -> Option<usize> {
-    let place = given? as usize;
-    if place >= references {
-        let reason = format!("{place} is out of range; there are {references} references, counted from 0");
-        wrong.add(format!("{field}.reference"), reason);
-    }
-    Some(place)
 }
 
 fn term(field: &str, given: &proto::Term, images: u32, context: &Context, wrong: &mut Wrong) -> TermSpec {

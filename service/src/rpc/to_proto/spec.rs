@@ -28,7 +28,8 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         images_per_pass: Some(optimize.images_per_pass),
         redirect: Some(optimize.redirect),
         objective: optimize.objective.as_ref().map(expression),
-        references: spec.reference_digests.iter().map(reference).collect(),
+        start: optimize.start.map(|place| place as u32),
+        references: spec.reference_digests.iter().map(|digest| reference(digest)).collect(),
         labels: spec.labels.clone(),
     }
 }
@@ -51,8 +52,8 @@ fn term(term: &TermSpec, images: u32) -> proto::Term {
 }
 
 /// The file itself was the client's, and is not sent back.
-fn reference(digest: &String) -> proto::ReferenceImage {
-    proto::ReferenceImage { data: Vec::new(), blake3: digest.clone() }
+fn reference(digest: &str) -> proto::ReferenceImage {
+    proto::ReferenceImage { data: Vec::new(), blake3: digest.to_owned() }
 }
 
 fn expression(given: &Expression) -> proto::Expression {

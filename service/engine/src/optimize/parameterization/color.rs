@@ -8,14 +8,25 @@ const CORRELATION_ROOT: [[f64; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05]
 /// `[n, 3, h, w]` in the decorrelated space to red, green and blue: each pixel times the root, which is divided by the largest
 /// norm of its columns, as lucid does (`_linear_decorrelate_color`).
 pub fn correlate(images: &Tensor) -> Result<Tensor, TchError> {
+    mix(images, &root()?)
+}
+
+/// The inverse of [`correlate`].
+pub fn decorrelate(images: &Tensor) -> Result<Tensor, TchError> {
+    mix(images, &root()?.f_inverse()?)
+}
+
+/// `[3, 3]`, f64.
+fn root() -> Result<Tensor, TchError> {
     let largest = (0..3)
         .map(|column| CORRELATION_ROOT.iter().map(|row| row[column].powi(2)).sum::<f64>().sqrt())
         .fold(0.0, f64::max);
     let flat: Vec<f64> = CORRELATION_ROOT.concat().iter().map(|value| value / largest).collect();
-    let matrix = Tensor::f_from_slice(&flat)?
-        .f_reshape([3, 3, 1, 1])?
-        .f_to_kind(Kind::Float)?
-        .f_to(images.device())?;
+    Tensor::f_from_slice(&flat)?.f_reshape([3, 3])
+}
+
+fn mix(images: &Tensor, matrix: &Tensor) -> Result<Tensor, TchError> {
+    let matrix = matrix.f_reshape([3, 3, 1, 1])?.f_to_kind(Kind::Float)?.f_to(images.device())?;
     images.f_conv2d(&matrix, None::<&Tensor>, 1, 0, 1, 1)
 }
 

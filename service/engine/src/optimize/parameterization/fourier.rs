@@ -40,6 +40,13 @@ impl Fourier {
         let size = [self.height, self.width];
         spectrum.f_fft_irfft2(&size[..], [-2, -1].as_slice(), "ortho")?.f_div_scalar(IMAGE_SCALE)
     }
+
+    /// The inverse of [`Fourier::images`]: `[n, c, h, w]` to `[n, c, h, w / 2 + 1, 2]`.
+    pub fn parameters(&self, images: &Tensor) -> Result<Tensor, TchError> {
+        let size = [self.height, self.width];
+        let scaled = images.f_mul_scalar(IMAGE_SCALE)?;
+        scaled.f_fft_rfft2(&size[..], [-2, -1].as_slice(), "ortho")?.f_view_as_real()?.f_div(&self.scale)
+    }
 }
 
 #[cfg(test)]

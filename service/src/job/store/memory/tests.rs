@@ -23,6 +23,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         redirect: true,
         objective: None,
         references: Vec::new(),
+        start: None,
     };
     let spec = Spec {
         model: "m".to_owned(),
