@@ -18,7 +18,7 @@ DOCS = CHECKOUT / "docs"
 SHEETS = {
     "googlenet": "--model googlenet_bvlc_imagenet --steps 256"
     " --unit conv2:pre:11 --unit conv2:pre:30 --unit inception_3a:pre:20 --unit inception_3b:pre:50"
-    " --unit inception_4a:pre:11 --unit inception_4b:77 --unit inception_4c:447 --unit inception_4d:pre:139"
+    " --unit inception_4a:pre:11 --unit inception_4b:77 --unit inception_4c:447 --unit inception_4d:139"
     " --unit inception_4e:55 --unit inception_4e:pre:3 --unit inception_5a:pre:9 --unit inception_5b:pre:2",
     "mobilenet": "--model mobilenet_v1_025_imagenet --steps 256"
     " --unit blocks.3:pre:3-4 --unit blocks.3:pre:7-8 --unit blocks.6:pre:0-3 --unit blocks.12:pre:0-3",

@@ -31,21 +31,26 @@ fn label(image: u32, objectives: &[&TermSpec]) -> String {
     label
 }
 
-/// `layer:channel@row,column` as far as the term has them; else its id.
+/// `layer:channel@row,column` as far as the term has them, or `id:class`; else its id.
 fn short(term: &TermSpec) -> String {
-    let Some(ParamValue::String(layer)) = term.params.get("layer") else { return term.id.clone() };
+    let sign = if term.weight < 0.0 { "-" } else { "" };
+    let safe = |text: &str| -> String {
+        text.chars().map(|c| if c.is_control() || c == '/' || c == '\\' { '_' } else { c }).collect()
+    };
     let whole = |name| match term.params.get(name) {
         Some(ParamValue::Int(value)) => Some(value.to_string()),
         Some(ParamValue::Float(value)) => Some(value.to_string()),
+        Some(ParamValue::String(value)) => Some(safe(value)),
         _ => None,
     };
+    if let Some(class) = whole("class") {
+        return format!("{sign}{}:{class}", term.id);
+    }
+    let Some(ParamValue::String(layer)) = term.params.get("layer") else { return term.id.clone() };
     let channel = whole("channel").map(|channel| format!(":{channel}")).unwrap_or_default();
     let place =
         whole("row").zip(whole("column")).map(|(row, column)| format!("@{row},{column}")).unwrap_or_default();
-    let sign = if term.weight < 0.0 { "-" } else { "" };
-    let safe: String =
-        layer.chars().map(|c| if c.is_control() || c == '/' || c == '\\' { '_' } else { c }).collect();
-    format!("{sign}{safe}{channel}{place}")
+    format!("{sign}{}{channel}{place}", safe(layer))
 }
 
 fn unique(label: &str, taken: &mut HashSet<String>) -> String {
@@ -85,6 +90,21 @@ mod tests {
         assert_eq!(label(1), "a.b:8@1,2");
         assert_eq!(label(2), "unit");
         assert_eq!(label(3), "picture");
+    }
+
+    #[test]
+    fn a_class_is_named_by_number_or_label() {
+        let layer = ("layer", ParamValue::String("fc".to_owned()));
+        for (class, expected) in [
+            (ParamValue::Int(3), "class:3"),
+            (ParamValue::String("great white".to_owned()), "class:great white"),
+            (ParamValue::String("a/b".to_owned()), "class:a_b"),
+        ] {
+            for given in [vec![("class", class.clone())], vec![layer.clone(), ("class", class.clone())]] {
+                let term = TermSpec { id: "class".to_owned(), ..term(&given, &[0]) };
+                assert_eq!(label(0, &[&term]), expected);
+            }
+        }
     }
 
     #[test]
