@@ -6,12 +6,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench evidence evidence-quick evidence-lucent
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
 	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 @\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@echo "After \`make demo\` or \`make libtorch\`, plain cargo works: cargo build, cargo test,"
 	@echo "  cargo run --bin unitscope-server -- --models demo/models --plugins target/plugins"
@@ -52,3 +52,14 @@ gallery: libtorch plugins ## Make the sheets of docs/gallery.md, of the demo mod
 bench: libtorch ## Time the engine's step against PyTorch's (needs torch 2.11 in $(PYTHON), and ../shared/data/models)
 	$(CARGO) build --release -p unitscope-engine --example step_time
 	$(PYTHON) tests/bench/step.py
+
+evidence: libtorch plugins ## Hold pictures of units against real images, judged by PyTorch (hours; needs tests/evidence/requirements.txt)
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) tests/evidence/evidence.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
+
+evidence-quick: EVIDENCE += --quick
+evidence-quick: evidence ## The same for a few channels, in minutes: to see that all parts work
+
+evidence-lucent: libtorch plugins ## Hold pictures of units against lucent's (needs tests/evidence/requirements-lucent.txt as well)
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) tests/evidence/against_lucent.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
