@@ -153,7 +153,8 @@ pub struct WantedArgs {
     #[arg(long, value_name = "WHICH", default_value = "standard", help_heading = "How")]
     pub transforms: TransformSet,
     /// A transform instead of the standard ones, in order: `pad(pixels=12)`, `jitter(pixels=8)`,
-    /// `random_scale(min=0.9, max=1.1)`, `random_rotate(degrees=10)`.
+    /// `random_scale(min=0.9, max=1.1)`, `random_rotate(degrees=10)`, `random_crop(min=0.2, max=0.25)`,
+    /// `random_flip(probability=0.5)`, `noise(standard_deviation=0.05)`.
     #[arg(
         long = "transform",
         value_name = "KIND(OPTION=VALUE)",

@@ -156,6 +156,24 @@ pub enum Transform {
         /// `0.0..=180.0`.
         degrees: f64,
     },
+    /// A box of the picture, somewhere within it, enlarged to the whole: its sides are a share of the picture's, drawn evenly from
+    /// `min..=max`.
+    RandomCrop {
+        /// `0.05..=1.0`.
+        min: f64,
+        /// `min..=1.0`.
+        max: f64,
+    },
+    /// Left and right changed about.
+    RandomFlip {
+        /// How often, `0.0..=1.0`.
+        probability: f64,
+    },
+    /// Added to every number of the view, drawn from a normal distribution.
+    Noise {
+        /// `0.0..=1.0`.
+        standard_deviation: f64,
+    },
 }
 
 impl Transform {

@@ -1,7 +1,7 @@
 //! What is done to pictures before the network sees them: the spec's list as one resampling per picture.
 //!
-//! Each transform is an affine map of the plane, in pixels around the picture's centre. The list composes to one map per picture
-//! and step, so that a picture is resampled once and pictures with different draws share a pass.
+//! Each transform but noise is an affine map of the plane, in pixels around the picture's centre. These compose to one map per picture
+//! and step, so that a picture is resampled once and pictures with different draws share a pass; noise is added afterwards.
 
 mod affine;
 
@@ -20,7 +20,33 @@ pub fn views(spec: &OptimizeSpec, numbers: &[u32], step: u32, images: &Tensor) -
     }
     let maps: Vec<Affine> = numbers.iter().map(|&image| draw(spec, image, step)).collect();
     let padded = spec.transforms.iter().any(|t| matches!(t, Transform::Pad { px } if *px > 0));
-    sample(images, &maps, padded)
+    let mut views = sample(images, &maps, padded)?;
+    for (place, transform) in spec.transforms.iter().enumerate() {
+        if let Transform::Noise { standard_deviation } = *transform {
+            let noise = noise(spec, numbers, step, place as u32, images)?;
+            views = views.f_add(&noise.f_mul_scalar(standard_deviation)?)?;
+        }
+    }
+    Ok(views)
+}
+
+/// Standard normal numbers of the shape of `images`, each picture's by its own draws.
+fn noise(
+    spec: &OptimizeSpec,
+    numbers: &[u32],
+    step: u32,
+    place: u32,
+    images: &Tensor,
+) -> Result<Tensor, TchError> {
+    let size = images.size();
+    let count = size[1..].iter().product::<i64>();
+    let rows = numbers.iter().map(|&image| {
+        let mut draws = Draws::new(spec.seed, image, step, Use::Transform(place));
+        let values: Vec<f32> = (0..count).map(|_| draws.normal() as f32).collect();
+        Tensor::f_from_slice(&values)?.f_reshape(&size[1..])
+    });
+    let rows: Vec<Tensor> = rows.collect::<Result<_, TchError>>()?;
+    Tensor::f_stack(&rows, 0)?.f_to(images.device())
 }
 
 /// Where picture `image` is read at `step`: the map from a view's place to the picture's, which undoes the list from its end.
@@ -29,8 +55,8 @@ fn draw(spec: &OptimizeSpec, image: u32, step: u32) -> Affine {
     for (place, transform) in spec.transforms.iter().enumerate() {
         let mut draws = Draws::new(spec.seed, image, step, Use::Transform(place as u32));
         let undo = match *transform {
-            // A border moves nothing: it decides only what lies outside the picture.
-            Transform::Pad { .. } => continue,
+            // A border moves nothing: it decides only what lies outside the picture. Noise is no map.
+            Transform::Pad { .. } | Transform::Noise { .. } => continue,
             Transform::Jitter { px } => {
                 let mut offset = || f64::from(draws.whole(px)) - f64::from(px / 2);
                 Affine::shift(offset(), offset())
@@ -39,6 +65,16 @@ fn draw(spec: &OptimizeSpec, image: u32, step: u32) -> Affine {
             Transform::RandomRotate { degrees } => {
                 Affine::rotation(draws.uniform(-degrees, degrees).to_radians())
             }
+            Transform::RandomCrop { min, max } => {
+                let share = draws.uniform(min, max);
+                let mut offset = |side: u32| draws.uniform(-0.5, 0.5) * (1.0 - share) * f64::from(side);
+                let (rows, columns) = (offset(spec.height), offset(spec.width));
+                Affine::shift(rows, columns).after(&Affine::scale(share))
+            }
+            Transform::RandomFlip { probability } => match draws.uniform(0.0, 1.0) < probability {
+                true => Affine::FLIP,
+                false => continue,
+            },
         };
         map = map.after(&undo);
     }
@@ -122,6 +158,51 @@ mod tests {
             let (row, column) = (2.0 + (row as f64 - 2.0) / 2.0, 4.0 + (column as f64 - 4.0) / 2.0);
             (row * 9.0 + column) / 44.0
         });
+    }
+
+    #[test]
+    fn a_flip_changes_left_and_right_alone() {
+        let picture = counted(6, 10);
+        check(&picture, Affine::FLIP, true, |row, column| picture.double_value(&[0, 0, row, 9 - column]));
+    }
+
+    /// A box never reaches outside, has the share of the sides that was asked for, and lies anywhere, on a picture whose sides differ.
+    #[test]
+    fn a_crop_stays_within_the_picture() {
+        let (height, width) = (96, 160);
+        let transforms = vec![Transform::RandomCrop { min: 0.2, max: 0.4 }];
+        let spec = crate::spec::OptimizeSpec { transforms, ..crate::optimize::testing::spec(height, width) };
+        let (half_height, half_width) = (f64::from(height) / 2.0, f64::from(width) / 2.0);
+        let mut corners = Vec::new();
+        for step in 0..200 {
+            let map = draw(&spec, 0, step);
+            let (left, top) = map.apply(-half_width, -half_height);
+            let (right, bottom) = map.apply(half_width, half_height);
+            assert!(
+                left >= -half_width && right <= half_width && top >= -half_height && bottom <= half_height
+            );
+            let (across, down) = ((right - left) / f64::from(width), (bottom - top) / f64::from(height));
+            assert!((0.2..=0.4).contains(&across) && (across - down).abs() < 1e-12, "{across} {down}");
+            corners.push((left / half_width, top / half_height));
+        }
+        let spread = |pick: fn(&(f64, f64)) -> f64| {
+            let values = corners.iter().map(pick);
+            values.clone().fold(f64::MIN, f64::max) - values.fold(f64::MAX, f64::min)
+        };
+        assert!(spread(|corner| corner.0) > 1.0 && spread(|corner| corner.1) > 1.0);
+    }
+
+    #[test]
+    fn noise_belongs_to_the_picture_and_has_its_deviation() {
+        let transforms = vec![Transform::Noise { standard_deviation: 0.2 }];
+        let spec = crate::spec::OptimizeSpec { transforms, ..crate::optimize::testing::spec(96, 160) };
+        let picture = counted(96, 160);
+        let both = views(&spec, &[3, 5], 7, &Tensor::cat(&[&picture, &picture], 0)).unwrap();
+        let alone = views(&spec, &[5], 7, &picture).unwrap();
+        assert_eq!(both.get(1).unsqueeze(0), alone);
+        assert_ne!(both.get(0), both.get(1));
+        let deviation = (alone - &picture).std(false).double_value(&[]);
+        assert!((deviation - 0.2).abs() < 0.01, "{deviation}");
     }
 
     /// A picture's draws depend neither on its place in the pass nor on its mates, and differ by picture and step.

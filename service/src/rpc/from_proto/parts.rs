@@ -53,7 +53,7 @@ pub(super) fn transforms(
 
 fn transform(field: &str, given: &proto::Transform, wrong: &mut Wrong) -> Option<Transform> {
     let Some(kind) = given.kind else {
-        wrong.add(field, "a transform is exactly one of `pad`, `jitter`, `random_scale`, `random_rotate`; this one is none of them");
+        wrong.add(field, "a transform is exactly one of `pad`, `jitter`, `random_scale`, `random_rotate`, `random_crop`, `random_flip`, `noise`; this one is none of them");
         return None;
     };
     Some(match kind {
@@ -71,6 +71,21 @@ fn transform(field: &str, given: &proto::Transform, wrong: &mut Wrong) -> Option
         transform::Kind::RandomRotate(rotate) => {
             let degrees = wrong.within(&format!("{field}.random_rotate.degrees"), rotate.degrees, 0.0, 180.0);
             Transform::RandomRotate { degrees }
+        }
+        transform::Kind::RandomCrop(crop) => {
+            let min = wrong.within(&format!("{field}.random_crop.min"), crop.min, 0.05, 1.0);
+            let max = wrong.within(&format!("{field}.random_crop.max"), crop.max, min, 1.0);
+            Transform::RandomCrop { min, max }
+        }
+        transform::Kind::RandomFlip(flip) => {
+            let probability = flip.probability.unwrap_or(0.5);
+            let probability =
+                wrong.within(&format!("{field}.random_flip.probability"), probability, 0.0, 1.0);
+            Transform::RandomFlip { probability }
+        }
+        transform::Kind::Noise(noise) => {
+            let field = format!("{field}.noise.standard_deviation");
+            Transform::Noise { standard_deviation: wrong.within(&field, noise.standard_deviation, 0.0, 1.0) }
         }
     })
 }

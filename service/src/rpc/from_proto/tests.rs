@@ -137,6 +137,13 @@ fn transforms_are_checked() {
     check(scale(0.1, 1.0), "transforms.transforms[0].random_scale.min");
     check(scale(1.2, 1.1), "transforms.transforms[0].random_scale.max");
     check(scale(1.0, f64::NAN), "transforms.transforms[0].random_scale.max");
+    let crop = |min, max| Some(transform::Kind::RandomCrop(transform::RandomCrop { min, max }));
+    check(crop(0.01, 0.5), "transforms.transforms[0].random_crop.min");
+    check(crop(0.5, 0.4), "transforms.transforms[0].random_crop.max");
+    let flip = transform::RandomFlip { probability: Some(1.5) };
+    check(Some(transform::Kind::RandomFlip(flip)), "transforms.transforms[0].random_flip.probability");
+    let noise = transform::Noise { standard_deviation: f64::NAN };
+    check(Some(transform::Kind::Noise(noise)), "transforms.transforms[0].noise.standard_deviation");
     let rotate = transform::RandomRotate { degrees: -1.0 };
     check(Some(transform::Kind::RandomRotate(rotate)), "transforms.transforms[0].random_rotate.degrees");
 }

@@ -114,6 +114,13 @@ fn transform(given: Transform) -> proto::Transform {
         Transform::RandomRotate { degrees } => {
             transform::Kind::RandomRotate(transform::RandomRotate { degrees })
         }
+        Transform::RandomCrop { min, max } => transform::Kind::RandomCrop(transform::RandomCrop { min, max }),
+        Transform::RandomFlip { probability } => {
+            transform::Kind::RandomFlip(transform::RandomFlip { probability: Some(probability) })
+        }
+        Transform::Noise { standard_deviation } => {
+            transform::Kind::Noise(transform::Noise { standard_deviation })
+        }
     };
     proto::Transform { kind: Some(kind) }
 }

@@ -15,6 +15,9 @@ impl Affine {
     /// Leaves every place where it is.
     pub const IDENTITY: Affine = Affine { xx: 1.0, xy: 0.0, yx: 0.0, yy: 1.0, x0: 0.0, y0: 0.0 };
 
+    /// Changes left and right about.
+    pub const FLIP: Affine = Affine { xx: -1.0, ..Self::IDENTITY };
+
     /// Moves by `rows` and `columns` pixels.
     pub fn shift(rows: f64, columns: f64) -> Self {
         Self { x0: columns, y0: rows, ..Self::IDENTITY }
