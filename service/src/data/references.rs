@@ -64,12 +64,21 @@ fn decode(data: &[u8]) -> Result<DynamicImage, String> {
     Ok(image)
 }
 
-/// Scales until both sides are covered, and crops to the middle. A picture of the right size stays as it is.
+/// Crops to the middle of the target's proportions, then scales. A picture of the right size stays as it is. Cropping comes first, so that a
+/// picture of one row never becomes as wide as its enlargement would be.
 fn cover(image: DynamicImage, target: Target) -> DynamicImage {
-    if (image.width(), image.height()) == (target.width, target.height) {
+    let (width, height) = (image.width(), image.height());
+    if (width, height) == (target.width, target.height) {
         return image;
     }
-    image.resize_to_fill(target.width, target.height, FilterType::CatmullRom)
+    let share = |side: u32, of: u32, other: u32| {
+        let whole = u64::from(side) * u64::from(of) / u64::from(other);
+        u32::try_from(whole).unwrap_or(u32::MAX).max(1)
+    };
+    let across = width.min(share(height, target.width, target.height));
+    let down = height.min(share(width, target.height, target.width));
+    let middle = image.crop_imm((width - across) / 2, (height - down) / 2, across, down);
+    middle.resize_exact(target.width, target.height, FilterType::CatmullRom)
 }
 
 /// Rows of pixels to planes of channels.
@@ -124,6 +133,16 @@ mod tests {
         }
         let grey = read(&file(&halves(40, 16), ImageFormat::Png), Target { channels: 1, ..SQUARE }).unwrap();
         assert_eq!(grey.values.len(), 16);
+    }
+
+    /// Scaled whole, one of these would take 65536 × 65536 pixels.
+    #[test]
+    fn a_picture_of_one_row_or_column_stays_small() {
+        for (width, height) in [(65_536, 1), (1, 65_536)] {
+            let target = Target { channels: 3, height: 512, width: 512 };
+            let picture = read(&file(&halves(width, height), ImageFormat::Png), target).unwrap();
+            assert_eq!(picture.values.len(), 3 * 512 * 512);
+        }
     }
 
     #[test]

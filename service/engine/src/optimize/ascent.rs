@@ -42,6 +42,7 @@ impl Plan {
             Err(error) if error.is_cancelled() && observer.gives_up() => {
                 Ok(ascent.outcomes(&start, None, true)?)
             }
+            Err(error) if error.is_not_finite() => Err(ascent.restore(&start, error)),
             end => Ok(ascent.outcomes(&start, Some(&end?), cancelled)?),
         }
     }
@@ -219,7 +220,7 @@ impl Ascent {
                 (term.kind() != TermKind::StepOperation).then_some(value)
             };
             Outcome {
-                end: match self.dead(place) || self.lives[place].off >= DEAD_STEPS {
+                end: match self.dead(place) || (!stopped && self.lives[place].off >= DEAD_STEPS) {
                     true => End::Dead { hint: self.hint(image) },
                     false if stopped => End::Stopped,
                     false => End::Completed,

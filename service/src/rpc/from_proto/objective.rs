@@ -12,27 +12,33 @@ pub(super) fn objective(
     terms: usize,
     wrong: &mut Wrong,
 ) -> Option<Expression> {
-    let mut reader = Reader { terms, nodes: 0, wrong };
+    let mut reader = Reader { terms, nodes: 0, refused: false, wrong };
     reader.expression("objective", given?, 1)
 }
 
 struct Reader<'a> {
     terms: usize,
     nodes: usize,
+    /// A cap was broken, so that nothing more is read.
+    refused: bool,
     wrong: &'a mut Wrong,
 }
 
 impl Reader<'_> {
     fn expression(&mut self, field: &str, given: &proto::Expression, depth: usize) -> Option<Expression> {
+        if self.refused {
+            return None;
+        }
         self.nodes += 1;
         if depth > EXPRESSION_DEPTH || self.nodes > EXPRESSION_NODES {
             let rule = format!(
                 "at most {EXPRESSION_NODES} nodes are possible, at most {EXPRESSION_DEPTH} deep: write a simpler one"
             );
-            // Said once: every node that follows is one too many as well.
-            if depth > EXPRESSION_DEPTH || self.nodes == EXPRESSION_NODES + 1 {
+            // Said once: what follows may be too much as well.
+            if !self.refused {
                 self.wrong.add("objective", rule);
             }
+            self.refused = true;
             return None;
         }
         match given.kind.as_ref() {
