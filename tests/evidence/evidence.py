@@ -9,8 +9,9 @@ seed 0, all else the server's defaults. PyTorch, an independent implementation, 
 network cut at the layer, normalized as model.toml says. The data are all images of a folder of `../shared/data/images`, prepared as
 model.toml says. A picture of `channel` beats the data if its mean over positions is above that of every image; a picture of
 `unit`, if its largest position is. The margin is (value − median of the data) / interquartile range of the data. A channel that is zero
-at every position of every image and whose picture the server calls dead is counted apart, and listed. Before that, the judge itself is
-held to the numbers that were stored when the networks were exported.
+at every position of every image and whose picture the server calls dead is counted apart, and listed. Failures are made again without
+transforms, which tells those that fail because the network saw the picture moved, scaled and turned from those that climb badly. Before all
+that, the judge itself is held to the numbers that were stored when the networks were exported.
 
 Everything is kept under target/evidence: a run that was interrupted goes on where it stopped, and networks and depths may be run one by one
 (`--network`, `--depth`). Prints the report, which is of all that is there, and writes it to target/evidence/report.md and report.json.
@@ -63,24 +64,25 @@ class Layer:
         jobs = math.ceil(len(self.channels) / JOB)
         return [self.channels[job::jobs] for job in range(jobs)]
 
-    def folder_of(self, job):
-        return self.folder / "-".join(map(str, job))
+    def folder_of(self, job, transforms="standard"):
+        folder = self.folder if transforms == "standard" else self.folder.with_name(f"{self.folder.name}-transforms-{transforms}")
+        return folder / "-".join(map(str, job))
 
     def unit(self, channel):
         return f"{self.layer}:{channel}" + ("@center" if self.objective == "unit" else "")
 
-    def make(self, studio, steps, job):
-        folder = self.folder_of(job)
+    def make(self, studio, steps, job, transforms="standard"):
+        folder = self.folder_of(job, transforms)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        return studio.make(self.network.name, [self.unit(channel) for channel in job], steps, folder)
+        return studio.make(self.network.name, [self.unit(channel) for channel in job], steps, folder, transforms)
 
     @functools.cached_property
     def cut(self):
         return self.network.cut(self.layer)
 
-    def judged(self, job):
+    def judged(self, job, transforms="standard"):
         """The job's pictures, judged."""
-        found = pictures(self.folder_of(job))
+        found = pictures(self.folder_of(job, transforms))
         shown = [found[self.unit(channel)] for channel in job]
         values = self.network.values_of_pictures(self.cut, [picture["png"] for picture in shown])
         own = [[float(part[i, channel]) for part in values] for i, channel in enumerate(job)]
@@ -90,6 +92,23 @@ class Layer:
             files, mean_on_data, largest_on_data = self.data
             data = {"mean": mean_on_data[:, channel], "largest": largest_on_data[:, channel]}
             yield judge(self.objective, measured, data, files)
+
+    def everything(self):
+        """What is there of all jobs, judged, by channel; failures with what they reach without transforms, where that is known."""
+        done = [job for job in self.jobs if self.folder_of(job).exists()]
+        judged = sorted((one for job in done for one in self.judged(job)), key=lambda one: one["channel"])
+        for job in self.failed(judged):
+            if self.folder_of(job, "none").exists():
+                bare = {one["channel"]: one for one in self.judged(job, "none")}
+                for one in judged:
+                    if one["channel"] in bare:
+                        one["without_transforms"] = bare[one["channel"]]
+        return judged
+
+    def failed(self, judged):
+        """The channels of failures, in jobs."""
+        channels = [one["channel"] for one in judged if not one["beats"] and not one["dead"]]
+        return [channels[i : i + JOB] for i in range(0, len(channels), JOB)]
 
 
 def main():
@@ -102,7 +121,9 @@ def main():
             shutil.rmtree(options.cache / network, ignore_errors=True)
     networks = {name: Network(name) for name in NETWORKS}
     with Studio(SHARED / "models", options.binaries, options.plugins, options.threads, options.cache / "server.log") as studio:
-        run(options, studio, list(selected(options, networks)))
+        selection = list(selected(options, networks))
+        run(options, studio, selection)
+        explain(options, studio, selection)
     totals, complete = report(options, networks)
     below = any(total["share"] is not None and total["share"] < total["target"] for total in totals.values())
     sys.exit(complete and below and not options.quick)
@@ -145,8 +166,10 @@ def selected(options, networks):
 
 
 def run(options, studio, selection):
-    """Makes and judges what is missing, with a line a job."""
-    left = [(layer, job) for layer in selection for job in layer.jobs if not layer.folder_of(job).exists()]
+    """Makes and judges what is missing, with a line a job. The first job of every layer comes first, so that all have some soon."""
+    most = max(len(layer.jobs) for layer in selection)
+    jobs = [(layer, layer.jobs[number]) for number in range(most) for layer in selection if number < len(layer.jobs)]
+    left = [(layer, job) for layer, job in jobs if not layer.folder_of(job).exists()]
     begin, done = time.monotonic(), 0
     for number, (layer, job) in enumerate(left):
         seconds = layer.make(studio, options.steps, job)
@@ -160,6 +183,14 @@ def run(options, studio, selection):
             f" {len(left) - number - 1} jobs left, about {minutes:.0f} min",
             flush=True,
         )
+
+
+def explain(options, studio, selection):
+    """Makes each failure again without transforms: does it fail because the network saw the picture moved, scaled and turned?"""
+    for layer in selection:
+        for job in layer.failed(layer.everything()):
+            print(f"{layer.network.name} {layer.layer} {layer.objective}: again without transforms: {len(job)} that failed", flush=True)
+            layer.make(studio, options.steps, job, "none")
 
 
 def cost(network):
@@ -177,9 +208,8 @@ def report(options, networks):
         if not jobs:
             continue
         builds |= {made(layer.folder_of(job))["build"] for job in jobs}
-        judged = sorted((one for job in jobs for one in layer.judged(job)), key=lambda one: one["channel"])
         names = {"network": layer.network.name, "layer": layer.layer, "objective": layer.objective}
-        found.append({**names, "wanted": len(layer.channels), "pictures": judged})
+        found.append({**names, "wanted": len(layer.channels), "pictures": layer.everything()})
     path = options.cache / ("report-after-activation" if options.after_activation else "report")
     totals = write(path, found, {"steps": options.steps, "torch": torch.__version__, "builds": sorted(builds)})
     print("\n" + path.with_suffix(".md").read_text())

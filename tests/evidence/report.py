@@ -112,12 +112,15 @@ def section(title, pictures):
     if not pictures:
         return ["", f"## {title}", "", "None."]
     lines = ["", f"## {title}", ""]
-    lines += ["| Network | Unit | Outcome | Value | Best image | Its value | Median | Margin (IQR) |", "|---|---|---|---|---|---|---|---|"]
+    lines += ["| Network | Unit | Outcome | Value | Best image | Its value | Median | Margin (IQR) | Value without transforms |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     for network, one in pictures:
         data = one["data"]
         margin = f"{one['margin']:.1f}" if one["margin"] is not None else "–"
+        bare = one.get("without_transforms")
+        bare = "–" if bare is None else f"{bare['value']:.4g}, " + ("beats" if bare["beats"] else "fails")
         lines.append(
             f"| {network} | {one['unit']} | {one['outcome']} | {one['value']:.4g} | {data['file']} | {data['best']:.4g} |"
-            f" {data['median']:.4g} | {margin} |"
+            f" {data['median']:.4g} | {margin} | {bare} |"
         )
     return lines

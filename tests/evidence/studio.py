@@ -56,10 +56,11 @@ class Studio:
             digest.update(path.read_bytes())
         self.build = digest.hexdigest()[:12]
 
-    def make(self, model, units, steps, folder):
+    def make(self, model, units, steps, folder, transforms="standard"):
         """One job with a picture of each unit (`LAYER:CHANNEL`, `LAYER:CHANNEL@center`), seed 0, all else the server's defaults.
 
-        Its files lie in `folder`, which is there once all of them are. Returns the seconds that it took, or 0 if it was there."""
+        `transforms` is `standard` or `none`. Its files lie in `folder`, which is there once all of them are. Returns the seconds that it
+        took, or 0 if it was there."""
         if folder.exists():
             return 0.0
         if self.server is None:
@@ -67,7 +68,7 @@ class Studio:
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         command = [self.binaries / "unitscope", "--server", self.address, "optimize", "--model", model]
-        command += ["--steps", str(steps), "--seed", "0", "--out", part]
+        command += ["--steps", str(steps), "--seed", "0", "--transforms", transforms, "--out", part]
         for unit in units:
             command += ["--unit", unit]
         begin = time.monotonic()
