@@ -215,8 +215,8 @@ enum {
 
 #define US_CAP_STRIDED 1u        /* takes any strides; else the host hands row-major copies */
 #define US_CAP_BATCH_COUPLED 2u  /* an image's value depends on the other images of the batch */
-#define US_CAP_EDITS_IMAGE 4u    /* step operation: writes the image */
-#define US_CAP_EDITS_GRADIENT 8u /* step operation: writes the gradient */
+#define US_CAP_EDITS_IMAGE 4u    /* step operation: writes the image, after the step's move; not with the next */
+#define US_CAP_EDITS_GRADIENT 8u /* step operation: writes the gradient, before the step's move */
 
 #define US_DTYPES_F32 1u /* every term has this one */
 #define US_DTYPES_F64 2u
@@ -245,8 +245,9 @@ struct us_term;
 typedef int64_t (*us_write_fn)(void *stream, const void *bytes, uint64_t len);
 typedef int64_t (*us_read_fn)(void *stream, void *bytes, uint64_t len);
 
-/* The functions of a term. The host calls, for each job that uses it: create, taps, prepare, eval (or apply) once per step,
- * destroy. prepare comes again before an eval with other shapes. All that is wrong with a request is to be found by the end
+/* The functions of a term. The host calls, for each job that uses it: create, taps, prepare, eval (or apply) at every step,
+ * destroy. One step may take several evals with the same us_step: one for each group of images that share a pass, and, where a request
+ * multiplies terms, a first one without gradients, whose values tell the scales of the second. prepare comes again before an eval with other shapes. All that is wrong with a request is to be found by the end
  * of prepare, because until then the request can still be refused. */
 typedef struct us_vtbl {
   uint32_t struct_size;

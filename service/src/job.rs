@@ -64,7 +64,7 @@ pub struct RequestKey {
 pub struct Spec {
     /// The model's name.
     pub model: String,
-    /// What the engine needs to know.
+    /// What the engine needs to know; once the job is accepted, without its references, which its plan holds.
     pub optimize: OptimizeSpec,
     /// BLAKE3 of each reference's file, in hex.
     pub reference_digests: Vec<String>,

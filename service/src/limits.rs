@@ -18,11 +18,12 @@ pub struct Limits {
     pub step_values: u64,
     /// Height or width in pixels. A GoogLeNet needs about 1 KB per pixel: 4 GB for one picture of this side.
     pub image_side_px: u32,
-    /// images × height × width × (1 + snapshots) of one job: at most 100 MB of PNG, and 400 MB of tensors.
+    /// images × (1 + snapshots) × height × width of one job: at most 100 MB of PNG, and 400 MB of tensors.
     pub job_pixels: u64,
     /// Snapshots of one job. With [`Limits::JOB_IMAGES`] it bounds the list of artifacts in a job message.
     pub snapshots: u32,
-    /// Jobs that wait or are being checked. Each holds its plan only, some kilobytes; the wait is what hurts.
+    /// Jobs that wait or are being checked. Each holds its plan, some kilobytes, and its references, at most
+    /// [`REFERENCES_PIXELS`]; the wait is what hurts.
     pub queued_jobs: u32,
     /// Finished jobs that are kept.
     pub kept_jobs: u32,
@@ -89,6 +90,10 @@ pub const REFERENCES: usize = 16;
 
 /// Bytes of their files, which come with the request and must fit into its message.
 pub const REFERENCES_BYTES: usize = 3 << 20;
+
+/// references × height × width of one job, as the engine holds them until it has run: 25 MB of float32 in three channels, so that a full
+/// queue holds 1.6 GB.
+pub const REFERENCES_PIXELS: u64 = 1 << 21;
 
 /// Pixels of one such file: 256 MB while it is decoded.
 pub const REFERENCE_PIXELS: u64 = 1 << 24;

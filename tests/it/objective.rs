@@ -5,6 +5,7 @@ use crate::support::{Client, Server, spec, term};
 use serde_json::json;
 use unitscope_proto::v1::expression::{Kind, List};
 use unitscope_proto::v1::job::State;
+use unitscope_proto::v1::optimized_image::Outcome;
 use unitscope_proto::v1::{Expression, OptimizeSpec, Term};
 
 fn node(kind: Kind) -> Expression {
@@ -103,6 +104,40 @@ async fn each_picture_has_its_own_weight() {
     let weighted = Term { weight: Some(2.0), image_weights: vec![1.0, -1.5], ..channel(0) };
     let gains = check(&client, job(vec![weighted], None), |image, v| [2.0, -3.0][image] * v[0]).await;
     assert!(gains.iter().all(|gain| *gain > 0.0), "{gains:?}");
+}
+
+/// A term that only reports does not make a picture dead that another one moves.
+#[tokio::test]
+async fn what_is_moved_by_the_picture_alone_is_not_dead() {
+    let server = Server::start();
+    let client = server.client().await;
+    let off = || term("channel", json!({"layer": "relu1", "channel": 2}));
+    let smooth = || term("total_variation", json!({}));
+    let reported = OptimizeSpec {
+        objective: Some(minus(leaf(1))),
+        model: "dead".to_owned(),
+        steps: Some(40),
+        ..job(vec![off(), smooth()], None)
+    };
+    for picture in client.make(reported).await {
+        assert_eq!((picture.outcome(), picture.steps), (Outcome::Completed, 40), "{}", picture.hint);
+    }
+}
+
+#[tokio::test]
+async fn weights_that_leave_nothing_to_climb_or_overflow_are_refused() {
+    let server = Server::start();
+    let client = server.client().await;
+    let none = job(vec![Term { image_weights: vec![1.0, 0.0], ..channel(0) }], None);
+    let status = client.submit(none).await.unwrap_err();
+    crate::support::check_violations(&status, &["spec.terms"], &["image 1"]);
+    let nothing = job(vec![channel(0)], Some(product(vec![leaf(0), constant(0.0)])));
+    let status = client.submit(nothing).await.unwrap_err();
+    crate::support::check_violations(&status, &["spec.objective"], &["image 0"]);
+    let huge =
+        job(vec![Term { weight: Some(1e300), ..channel(0) }], Some(product(vec![leaf(0), constant(1e300)])));
+    let status = client.submit(huge).await.unwrap_err();
+    crate::support::check_violations(&status, &["spec.terms[0].weight"], &["inf"]);
 }
 
 #[tokio::test]

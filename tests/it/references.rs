@@ -1,11 +1,12 @@
 //! Pictures that terms compare with: they reach the terms through the same network and the same draws, and bad files are refused.
 
+use crate::support::client::steps;
 use crate::support::{Server, check_violations, images, spec, term};
 use serde_json::json;
 use std::io::Cursor;
 use unitscope_proto::v1::job::State;
 use unitscope_proto::v1::{
-    OptimizeSpec, Parameterization, ReferenceImage, Term, Transforms, parameterization,
+    ImageSize, OptimizeSpec, Parameterization, ReferenceImage, Term, Transforms, parameterization,
 };
 
 /// Green on the left, red on the right, in the demo model's size, as PNG.
@@ -50,9 +51,27 @@ async fn a_picture_becomes_its_reference() {
     assert_eq!((sent.references[0].data.len(), sent.references[0].blake3.len()), (0, 64));
 }
 
-/// At every step the reference is seen through the picture's own draw: a picture that is its reference has cosine 1 with it.
+/// A picture that starts as its reference is no different from it at the first step, though both are moved, scaled and turned: by the
+/// same draw. Through any other the layer differs by far more.
 #[tokio::test]
 async fn the_reference_shares_the_pictures_draws() {
+    let server = Server::start();
+    let client = server.client().await;
+    let term = || compared("compare", json!({"layer": "block3", "measure": "l2"}));
+    let first = async |start| {
+        let made = client.run(OptimizeSpec { steps: Some(1), start, ..job(vec![term()]) }).await;
+        assert_eq!(made.state(), State::Succeeded, "{:?}", made.error);
+        let events = client.events(&made.name, 0).await;
+        steps(&events)[0].terms[0].values.clone()
+    };
+    let (same, other) = (first(Some(0)).await, first(None).await);
+    for (same, other) in same.iter().zip(&other) {
+        assert!(same.abs() < 1e-3 * other.abs(), "{same} {other}");
+    }
+}
+
+#[tokio::test]
+async fn terms_that_compare_climb() {
     let server = Server::start();
     let client = server.client().await;
     for (id, params) in [
@@ -116,6 +135,20 @@ async fn a_picture_decays_towards_grey() {
     assert!(contrast[1] < 0.3 * contrast[0], "{contrast:?}");
 }
 
+/// A step operation that leaves a picture alone leaves it as it would be without, to the last bit.
+#[tokio::test]
+async fn an_idle_operation_changes_nothing() {
+    let server = Server::start();
+    let client = server.client().await;
+    let channel = || term("channel", json!({"layer": "conv1", "channel": 0}));
+    let idle = term("blur_image", json!({"every": 100}));
+    let plain = client.run(job(vec![channel()])).await;
+    let beside = client.run(job(vec![channel(), idle])).await;
+    for (plain, beside) in images(&plain).iter().zip(&images(&beside)) {
+        assert_eq!(client.png(plain).await, client.png(beside).await);
+    }
+}
+
 #[tokio::test]
 async fn bad_references_are_refused() {
     let server = Server::start();
@@ -135,6 +168,13 @@ async fn bad_references_are_refused() {
     let broken = ReferenceImage { data: b"no picture".to_vec(), blake3: String::new() };
     let status = client.submit(files(vec![broken])).await.unwrap_err();
     check_violations(&status, &["spec.references[0].data"], &["PNG"]);
+    let large = OptimizeSpec {
+        size: Some(ImageSize { height: 1024, width: 1024 }),
+        references: vec![reference(); 3],
+        ..job(vec![compare()])
+    };
+    let status = client.submit(large).await.unwrap_err();
+    check_violations(&status, &["spec.references"], &["3145728", "2097152"]);
     let status = client.submit(files(vec![reference(); 17])).await.unwrap_err();
     check_violations(&status, &["spec.references"], &["at most 16"]);
 }

@@ -30,14 +30,18 @@ pub fn read(data: &[u8], target: Target) -> Result<Picture, String> {
     }
     let image = decode(data)?;
     let covered = cover(image, target);
+    let opaque = over_grey(covered.into_rgba32f());
     let values = match target.channels {
-        1 => covered.to_luma32f().into_raw(),
-        _ => planes(&covered.into_rgb32f()),
+        1 => DynamicImage::ImageRgb32F(opaque).to_luma32f().into_raw(),
+        _ => planes(&opaque),
     };
     Ok(Picture { channels: target.channels, height: target.height, width: target.width, values })
 }
 
 fn decode(data: &[u8]) -> Result<DynamicImage, String> {
+    if data.is_empty() {
+        return Err("it is empty; send the file itself, which answers do not repeat".to_owned());
+    }
     let reader =
         ImageReader::new(Cursor::new(data)).with_guessed_format().map_err(|error| error.to_string())?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
@@ -79,6 +83,16 @@ fn cover(image: DynamicImage, target: Target) -> DynamicImage {
     let down = height.min(share(width, target.height, target.width));
     let middle = image.crop_imm((width - across) / 2, (height - down) / 2, across, down);
     middle.resize_exact(target.width, target.height, FilterType::CatmullRom)
+}
+
+/// What is transparent shows mid grey, as what lies outside a picture does.
+fn over_grey(image: image::Rgba32FImage) -> image::Rgb32FImage {
+    const GREY: f32 = 0.5;
+    let blend = |pixel: &image::Rgba<f32>| {
+        let [red, green, blue, alpha] = pixel.0;
+        image::Rgb([red, green, blue].map(|value| GREY + alpha * (value - GREY)))
+    };
+    image::Rgb32FImage::from_fn(image.width(), image.height(), |x, y| blend(image.get_pixel(x, y)))
 }
 
 /// Rows of pixels to planes of channels.
@@ -135,6 +149,19 @@ mod tests {
         assert_eq!(grey.values.len(), 16);
     }
 
+    #[test]
+    fn what_is_transparent_is_grey() {
+        let image =
+            image::RgbaImage::from_fn(4, 4, |x, _| image::Rgba([255, 0, 255, if x < 2 { 0 } else { 255 }]));
+        let mut data = Cursor::new(Vec::new());
+        image.write_to(&mut data, ImageFormat::Png).unwrap();
+        let picture = read(&data.into_inner(), SQUARE).unwrap();
+        assert_eq!(
+            (&picture.values[..4], &picture.values[16..20]),
+            (&[0.5, 0.5, 1.0, 1.0][..], &[0.5, 0.5, 0.0, 0.0][..])
+        );
+    }
+
     /// Scaled whole, one of these would take 65536 × 65536 pixels.
     #[test]
     fn a_picture_of_one_row_or_column_stays_small() {
@@ -152,7 +179,7 @@ mod tests {
             assert!(error.contains(word), "{error}");
         };
         let good = file(&halves(40, 16), ImageFormat::Png);
-        check(b"", SQUARE, "PNG");
+        check(b"", SQUARE, "send the file itself");
         check(b"PK\x03\x04 a zip", SQUARE, "PNG");
         check(&good[..good.len() / 2], SQUARE, "decoded");
         check(&good, Target { channels: 5, ..SQUARE }, "5 channels");

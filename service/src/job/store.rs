@@ -103,9 +103,8 @@ fn order_bytes(order: &Arc<Order>) -> u64 {
     const TERM: u64 = 512;
     let spec = &order.spec.optimize;
     let pictures: usize = spec.terms.iter().map(|term| term.images.len()).sum();
-    let floats: usize = spec.references.iter().map(|picture| picture.values.len()).sum();
-    4 * floats as u64
-        + TERM * (1 + spec.terms.len() as u64)
-        + 4 * pictures as u64
-        + 64 * order.spec.labels.len() as u64
+    // Numbers and weights of pictures, names, and one node of an expression for each term, with its factor.
+    TERM * (1 + spec.terms.len() as u64)
+        + 12 * pictures as u64
+        + 64 * (order.spec.labels.len() + order.spec.reference_digests.len()) as u64
 }

@@ -131,6 +131,8 @@ impl Jobs {
         if spec.labels.is_empty() {
             spec.labels = labels(&spec.optimize, &self.registry);
         }
+        // The plan holds them as long as they are needed; the order is kept far longer.
+        spec.optimize.references.clear();
         let provenance = self.provenance(&spec, &model);
         let created = self.store.create(Order { spec, provenance, request }, SystemTime::now())?;
         let job = match created {

@@ -212,10 +212,10 @@ fn check_totals(spec: &OptimizeSpec, sent_bytes: usize, limits: &Limits, wrong: 
         wrong.add("steps", reason);
     }
     let pictures = images * (1 + spec.snapshot_steps.len() as u64);
-    let pixels = (pictures + spec.references.len() as u64) * u64::from(spec.height) * u64::from(spec.width);
+    let pixels = pictures * u64::from(spec.height) * u64::from(spec.width);
     if pixels > limits.job_pixels {
         let reason = format!(
-            "(images × (1 + snapshots) + references) × height × width is {pixels}; this server takes at most {}: make smaller or fewer pictures",
+            "images × height × width × (1 + snapshots) is {pixels}; this server takes at most {}: make smaller or fewer pictures",
             limits.job_pixels
         );
         wrong.add("size", reason);

@@ -33,7 +33,7 @@ impl Plan {
                     cancelled = true;
                     break;
                 }
-                Err(error) if error.is_not_finite() => return Err(ascent.restore(&start, error)),
+                Err(error) if error.is_not_finite() => return Err(ascent.restore(&start, error, observer)),
                 report => observer.step(report?),
             }
             ascent.show(step, observer)?;
@@ -42,7 +42,7 @@ impl Plan {
             Err(error) if error.is_cancelled() && observer.gives_up() => {
                 Ok(ascent.outcomes(&start, None, true)?)
             }
-            Err(error) if error.is_not_finite() => Err(ascent.restore(&start, error)),
+            Err(error) if error.is_not_finite() => Err(ascent.restore(&start, error, observer)),
             end => Ok(ascent.outcomes(&start, Some(&end?), cancelled)?),
         }
     }
@@ -130,8 +130,26 @@ impl Ascent {
         for place in self.evaluator.operations(true) {
             let pictures = tch::no_grad(|| self.canvas.images()).map_err(torch)?;
             let (rows, edited) = self.evaluator.apply(step, place, &pictures, gradient, cancelled)?;
-            self.check_finite(step, &norms_of(&edited, step)?, "what a step operation made")?;
-            self.canvas.set_images(&rows, &edited).map_err(torch)?;
+            let images = self.evaluator.plan.terms[place].images.clone();
+            let norms = norms_of(&edited, step)?;
+            if let Some(row) = norms.iter().position(|norm| !norm.is_finite()) {
+                let what = "what a step operation made".to_owned();
+                return Err(RunError::NotFinite { step, image: images[row], what });
+            }
+            let changes =
+                pictures.f_index_select(0, &rows).and_then(|before| norms_between(&before, &edited));
+            // Pictures that it left alone, or that are dead, keep their very parameters.
+            let changes = changes.map_err(torch)?.into_iter().zip(&images);
+            let moved = changes.map(|(change, &image)| change != 0.0 && !self.dead(image as usize));
+            let kept: Vec<i64> = (0..).zip(moved).filter(|(_, moved)| *moved).map(|(row, _)| row).collect();
+            if !kept.is_empty() {
+                let set =
+                    Tensor::f_from_slice(&kept).and_then(|kept| kept.f_to(rows.device())).and_then(|kept| {
+                        self.canvas
+                            .set_images(&rows.f_index_select(0, &kept)?, &edited.f_index_select(0, &kept)?)
+                    });
+                set.map_err(torch)?;
+            }
         }
         Ok(())
     }
@@ -191,14 +209,14 @@ impl Ascent {
     }
 
     /// Takes the pictures back to before the update that led to `error`, the last ones whose values were all finite.
-    fn restore(mut self, start: &Evaluation, error: RunError) -> Failed {
+    fn restore(mut self, start: &Evaluation, error: RunError, observer: &dyn Observer) -> Failed {
         let Some((parameters, steps_made)) = self.before.take() else { return error.into() };
         let taken_back =
             tch::no_grad(|| self.canvas.parameters().shallow_clone().f_copy_(&parameters).map(|_| ()));
         self.steps_made = steps_made;
         let outcomes = taken_back
             .map_err(|error| RunError::Torch { step: self.last_step(), error })
-            .and_then(|()| self.clean_scores(self.last_step(), &|| false))
+            .and_then(|()| self.clean_scores(self.last_step(), &|| observer.gives_up()))
             .and_then(|end| self.outcomes(start, Some(&end), true));
         // Without pictures the error itself is what there is to say.
         Failed { error, outcomes: outcomes.unwrap_or_default() }
@@ -279,6 +297,11 @@ impl Life {
 
 fn norms_of(gradient: &Tensor, step: u32) -> Result<Vec<f64>, RunError> {
     norms(gradient).map_err(|error| RunError::Torch { step, error })
+}
+
+/// The L2 norm of each picture's change.
+fn norms_between(before: &Tensor, after: &Tensor) -> Result<Vec<f64>, TchError> {
+    norms(&after.f_sub(before)?)
 }
 
 /// `[c, h, w]` to numbers.

@@ -1,5 +1,6 @@
 //! What each picture maximizes, as arithmetic on the terms' values, and how fast it grows with each of them. It knows no tensor.
 
+use super::loss::BoundTerm;
 use crate::plugin::TermKind;
 use crate::spec::Expression;
 
@@ -51,6 +52,15 @@ impl Objective {
         &self.roles
     }
 
+    /// The terms that move a picture: those with a slope and, for it, a weight.
+    pub fn moving<'a>(&self, terms: &'a [BoundTerm], image: u32) -> impl Iterator<Item = &'a BoundTerm> {
+        let moves = move |(term, role): &(&BoundTerm, Role)| {
+            let slot = term.images.binary_search(&image);
+            *role != Role::Reported && slot.is_ok_and(|slot| term.weight(slot) != 0.0)
+        };
+        terms.iter().zip(self.roles.clone()).filter(moves).map(|(term, _)| term)
+    }
+
     /// The value for a picture whose terms have these weighted values, 0 where a term does not apply to it.
     pub fn value(&self, leaves: &[f64]) -> f64 {
         value(&self.expression, leaves)
@@ -83,10 +93,16 @@ fn add_slopes(expression: &Expression, leaves: &[f64], outer: f64, slopes: &mut 
         Expression::Constant(_) => {}
         Expression::Sum(parts) => parts.iter().for_each(|part| add_slopes(part, leaves, outer, slopes)),
         Expression::Product(parts) => {
-            for (place, part) in parts.iter().enumerate() {
-                let others = parts.iter().enumerate().filter(|(other, _)| *other != place);
-                let others: f64 = others.map(|(_, other)| value(other, leaves)).product();
-                add_slopes(part, leaves, outer * others, slopes);
+            let values: Vec<f64> = parts.iter().map(|part| value(part, leaves)).collect();
+            // The product of all parts behind each, then on the way that of all before it.
+            let mut behind = vec![1.0; values.len()];
+            for place in (1..values.len()).rev() {
+                behind[place - 1] = behind[place] * values[place];
+            }
+            let mut before = outer;
+            for ((part, value), behind) in parts.iter().zip(values).zip(behind) {
+                add_slopes(part, leaves, before * behind, slopes);
+                before *= value;
             }
         }
         Expression::Negation(part) => add_slopes(part, leaves, -outer, slopes),

@@ -2,7 +2,7 @@
 
 use super::limits::ELEMENTS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Read, Source};
-use super::objective::Objective;
+use super::objective::{Objective, Role};
 use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
@@ -20,6 +20,14 @@ pub struct Plan {
     pub(super) terms: Vec<BoundTerm>,
     pub(super) objective: Objective,
     pub(super) groups: Vec<Group>,
+}
+
+impl Plan {
+    /// Whether any term drives this picture through a layer.
+    pub(super) fn is_driven(&self, image: u32) -> bool {
+        let reads = |source: &Source| source.reference.is_none() && matches!(source.read, Read::Layer(_));
+        self.objective.moving(&self.terms, image).any(|term| term.sources.iter().any(reads))
+    }
 }
 
 /// Pictures whose terms see each other, as the passes that make their activations.
@@ -67,13 +75,13 @@ pub fn prepare(
     let all_bound = bound.len() == spec.terms.len();
     let terms: Vec<BoundTerm> = bound.into_iter().map(|(_, term)| term).collect();
     let kinds: Vec<TermKind> = terms.iter().map(BoundTerm::kind).collect();
-    if all_bound {
-        errors.extend(uncovered(spec, &terms));
+    let objective = all_bound.then(|| Objective::new(spec.objective.as_ref(), &kinds));
+    if let Some(objective) = &objective {
+        errors.extend(uncovered(spec, &terms, objective));
         errors.extend(misused(spec.objective.as_ref(), &kinds));
+        errors.extend(overflowing(&terms, objective));
     }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let Some(objective) = objective.filter(|_| errors.is_empty()) else { return Err(errors) };
     let read = (0..spec.images).map(|image| layers_of(image, &terms)).collect();
     let mut groups = groups(read, spec.images_per_pass as usize, terms.iter().any(BoundTerm::couples));
     for pass in groups.iter_mut().flat_map(|group| &mut group.passes) {
@@ -81,10 +89,7 @@ pub fn prepare(
     }
     match check_memory(spec, model, &layers, &groups) {
         Some(error) => Err(vec![error]),
-        None => {
-            let objective = Objective::new(spec.objective.as_ref(), &kinds);
-            Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, objective, groups })
-        }
+        None => Ok(Plan { spec: spec.clone(), model: model.clone(), layers, terms, objective, groups }),
     }
 }
 
@@ -99,8 +104,15 @@ fn check_memory(
         u64::from(model.manifest().input.channels.count()) * u64::from(spec.height) * u64::from(spec.width);
     let of_pass = |pass: &Pass| {
         let read: Vec<String> = pass.layers.iter().map(|&layer| layers[layer].clone()).collect();
-        let activations = model.elements(&read, spec.height, spec.width)?;
-        Ok(pixels.saturating_add(activations).saturating_mul(pass.images.len() as u64))
+        let activations = pixels.saturating_add(model.elements(&read, spec.height, spec.width)?);
+        // Of a reference only what terms read is kept.
+        let layers = model.shapes(&read, spec.height, spec.width)?;
+        let tapped = layers
+            .iter()
+            .map(|layer| layer.shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size)));
+        let compared = pixels.saturating_add(tapped.fold(0, u64::saturating_add));
+        let compared = compared.saturating_mul(pass.references.len() as u64);
+        Ok(activations.saturating_add(compared).saturating_mul(pass.images.len() as u64))
     };
     let of_group = |group: &Group| group.passes.iter().map(of_pass).sum::<Result<u64, ModelError>>();
     let elements = match groups.iter().map(of_group).collect::<Result<Vec<_>, _>>() {
@@ -113,8 +125,8 @@ fn check_memory(
             field,
             format!(
                 "images of {} × {} that go through the network together have {elements} activations; at most \
-                 {ELEMENTS_AT_ONCE} are kept at once (images that a term couples, or images_per_pass): ask for fewer images, or \
-                 for smaller ones",
+                 {ELEMENTS_AT_ONCE} are kept at once (images that a term couples, or images_per_pass; references count for each): ask \
+                 for fewer images, or for smaller ones",
                 spec.height, spec.width
             ),
         )
@@ -150,25 +162,37 @@ fn misused(objective: Option<&Expression>, kinds: &[TermKind]) -> Option<FieldEr
     Some(FieldError::new("objective", reason))
 }
 
-/// Every picture needs something to climb.
-fn uncovered(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Option<FieldError> {
-    let used = |place: usize, kind: TermKind| match &spec.objective {
-        Some(objective) => objective.reads(place),
-        None => kind == TermKind::Objective,
+/// Every picture needs something to climb: by default an objective, in an expression any term of it, in either case with a weight.
+fn uncovered(spec: &OptimizeSpec, terms: &[BoundTerm], objective: &Objective) -> Option<FieldError> {
+    let climbs = |image: u32| {
+        let counts = |term: &BoundTerm| spec.objective.is_some() || term.kind() == TermKind::Objective;
+        objective.moving(terms, image).any(counts)
     };
-    let climbs = |image: &u32| {
-        terms.iter().enumerate().any(|(place, term)| used(place, term.kind()) && term.images.contains(image))
-    };
-    let image = (0..spec.images).find(|image| !climbs(image))?;
+    let image = (0..spec.images).find(|&image| !climbs(image))?;
     if spec.objective.is_some() {
-        let reason =
-            format!("no term of the expression applies to image {image}; each image needs at least one");
+        let reason = format!(
+            "no term of the expression moves image {image}; each image needs one whose weights are not 0"
+        );
         return Some(FieldError::new("objective", reason));
     }
     Some(FieldError::new(
         "terms",
         format!("no objective applies to image {image}; each image needs at least one, such as `channel`"),
     ))
+}
+
+/// Numbers that only together leave the range of floats.
+fn overflowing(terms: &[BoundTerm], objective: &Objective) -> Vec<FieldError> {
+    let each = terms.iter().zip(objective.roles()).enumerate();
+    let wrong = each.filter_map(|(place, (term, role))| {
+        let slope = if let Role::Linear(slope) = role { *slope } else { 1.0 };
+        let weights = (0..term.images.len()).map(|slot| slope * term.weight(slot));
+        let weight = weights.into_iter().find(|weight| !weight.is_finite())?;
+        let reason =
+            format!("its weights and factors make {weight} together, which is no number; use smaller ones");
+        Some(FieldError::new(format!("terms[{place}].weight"), reason))
+    });
+    wrong.collect()
 }
 
 /// Turns terms of the spec into instances whose taps are known layers.
@@ -185,15 +209,6 @@ impl Binder<'_> {
         let info = self.registry.term(&term.id).map_err(at)?;
         let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
         let mut instance = info.create(&term.params, &self.model.manifest().labels, seed).map_err(at)?;
-        if info.edits_image && info.edits_gradient {
-            return Err(FieldError::new(
-                format!("terms[{place}].id"),
-                format!(
-                    "`{}` edits both the picture and its gradient, which come at different times; use one for each",
-                    term.id
-                ),
-            ));
-        }
         let taps = match info.kind {
             TermKind::StepOperation => vec![Tap::Image { reference: false }],
             _ => instance.taps().map_err(at)?,

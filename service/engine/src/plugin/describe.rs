@@ -83,9 +83,9 @@ unsafe fn term(raw: *const us_term, host: *const us_host) -> Result<TermInfo, St
         return Err(of_term("does not take float32, which every term must".to_owned()));
     }
     let cap = |bit: u64| term.caps & bit != 0;
-    if kind == TermKind::StepOperation && !cap(US_CAP_EDITS_IMAGE) && !cap(US_CAP_EDITS_GRADIENT) {
+    if kind == TermKind::StepOperation && cap(US_CAP_EDITS_IMAGE) == cap(US_CAP_EDITS_GRADIENT) {
         return Err(of_term(
-            "a step operation must say whether it edits the image or the gradient".to_owned(),
+            "a step operation must say whether it edits the image or the gradient, and not both".to_owned(),
         ));
     }
     // SAFETY: as above.

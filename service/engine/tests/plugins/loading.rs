@@ -80,6 +80,7 @@ fn a_descriptor_that_breaks_the_header_is_refused() {
         (&["-DKIND=9"], "kind 9"),
         (&["-DKIND=US_STEP_OPERATION"], "whether it edits"),
         (&["-DKIND=US_STEP_OPERATION", "-DCAPS=US_CAP_EDITS_IMAGE"], "function `apply` is missing"),
+        (&["-DKIND=US_STEP_OPERATION", "-DCAPS=12"], "and not both"),
         (&["-DEVAL=NULL"], "function `eval` is missing"),
         (&["-DDTYPES=US_DTYPES_F64"], "float32"),
         (&["-DDOC={\"\\xff\",1}"], "not UTF-8"),

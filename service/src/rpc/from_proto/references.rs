@@ -2,7 +2,7 @@
 
 use super::Wrong;
 use crate::data::references::{Target, read};
-use crate::limits::{REFERENCES, REFERENCES_BYTES};
+use crate::limits::{REFERENCES, REFERENCES_BYTES, REFERENCES_PIXELS};
 use std::sync::Arc;
 use unitscope_engine::spec::Picture;
 use unitscope_proto::v1 as proto;
@@ -19,6 +19,14 @@ pub(super) fn references(
             "{} files of {bytes} bytes are too many; at most {REFERENCES} of at most {REFERENCES_BYTES} bytes together are possible: \
              shrink them to the pictures' size",
             given.len()
+        );
+        wrong.add("references", reason);
+        return Vec::new();
+    }
+    let pixels = given.len() as u64 * u64::from(target.height) * u64::from(target.width);
+    if pixels > REFERENCES_PIXELS {
+        let reason = format!(
+            "references × height × width is {pixels}; at most {REFERENCES_PIXELS} are possible: give fewer, or make smaller pictures"
         );
         wrong.add("references", reason);
         return Vec::new();

@@ -1,4 +1,4 @@
-//! A filled-in spec as the proto has it: what a client must send to make the same job again.
+//! A filled-in spec as the proto has it: what a client must send, with the files of its references, to make the same job again.
 
 mod optimizer;
 
