@@ -78,21 +78,21 @@ async fn a_score_is_what_the_expression_says_and_rises() {
     }
 }
 
-/// Both factors are positive, so that a product that rises by its own slopes drives both; one factor alone drives one.
+/// A factor's slope is the other's value, sign and all: beside a large negative one it must fall for the product to rise. The other's own slope
+/// is a hundredth of that, so that it has no say in which way the picture goes.
 #[tokio::test]
-async fn a_product_drives_all_its_factors() {
+async fn a_product_drives_a_factor_by_the_sign_of_the_other() {
     let server = Server::start();
     let client = server.client().await;
-    let factor = |place| sum(vec![leaf(place), constant(5.0)]);
-    let spec = job(vec![channel(0), channel(1)], Some(product(vec![factor(0), factor(1)])));
-    let job = client.run(spec).await;
-    let events = client.events(&job.name, 0).await;
-    let seen = steps(&events);
-    let (first, last) = (&seen[0], &seen[seen.len() - 1]);
-    for place in 0..2 {
-        for image in 0..2 {
-            let rise = last.terms[place].values[image] - first.terms[place].values[image];
-            assert!(rise > 0.0, "factor {place} of picture {image}: {rise}");
+    for (shift, sign) in [(50.0, 1.0), (-50.0, -1.0)] {
+        let factor = |place, shift| sum(vec![leaf(place), constant(shift)]);
+        let spec = job(vec![channel(0), channel(1)], Some(product(vec![factor(0, 0.5), factor(1, shift)])));
+        let job = client.run(spec).await;
+        let events = client.events(&job.name, 0).await;
+        let seen = steps(&events);
+        let (first, last) = (&seen[0].terms[0].values, &seen[seen.len() - 1].terms[0].values);
+        for (first, last) in first.iter().zip(last) {
+            assert!(sign * (last - first) > 0.0, "{shift}: {first} → {last}");
         }
     }
 }

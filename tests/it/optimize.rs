@@ -3,10 +3,11 @@
 use crate::support::client::steps;
 use crate::support::{Client, Server, images, spec, term};
 use serde_json::{Value, json};
+use unitscope_proto::v1::job::State;
 use unitscope_proto::v1::optimized_image::Outcome;
 use unitscope_proto::v1::{
-    GetTermRequest, ImageSize, ListTermsRequest, OptimizeSpec, OptimizedImage, Parameterization, Term,
-    Transforms, parameterization, term_info::Kind,
+    GetTermRequest, ImageSize, ListTermsRequest, OptimizeSpec, OptimizedImage, Optimizer, Parameterization,
+    Term, Transforms, optimizer, parameterization, term_info::Kind,
 };
 
 /// Enough that a score clearly moves, few enough for a debug build.
@@ -57,6 +58,27 @@ async fn every_objective_climbs() {
         );
         assert_eq!(value(&image, 0), image.score, "{id} {params}: a lone term is the score");
     }
+}
+
+/// A rate that throws the parameters out of float32's range in the very last step costs that step, not the picture.
+#[tokio::test]
+async fn a_last_step_that_breaks_returns_the_picture_before_it() {
+    let server = Server::start();
+    let client = server.client().await;
+    let kind =
+        optimizer::Kind::Adam(optimizer::Adam { learning_rate: Some(1e38), ..optimizer::Adam::default() });
+    let spec = OptimizeSpec {
+        steps: Some(1),
+        optimizer: Some(Optimizer { kind: Some(kind), ..Optimizer::default() }),
+        ..demo([term("channel", json!({"layer": "conv1", "channel": 3}))])
+    };
+    let job = client.run(spec).await;
+    assert_eq!(job.state(), State::Failed);
+    assert!(job.error.as_ref().unwrap().message.contains("not finite"), "{:?}", job.error);
+    let picture = &images(&job)[0];
+    assert_eq!((picture.outcome(), picture.steps), (Outcome::Stopped, 0));
+    assert_eq!(picture.score, picture.start_score);
+    assert!(!client.png(picture).await.is_empty());
 }
 
 #[tokio::test]
