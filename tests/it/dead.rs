@@ -98,3 +98,20 @@ async fn the_hint_helps() {
     let picture = client.make(penalized).await.remove(0);
     assert_eq!(picture.outcome(), Outcome::Dead);
 }
+
+/// No step is made for a dead picture, and none of the operations between steps either.
+#[tokio::test]
+async fn a_dead_picture_is_left_alone() {
+    let server = Server::start();
+    let client = server.client().await;
+    let mut pngs = Vec::new();
+    for steps in [17, 40] {
+        let mut spec = dead_and_alive(steps);
+        spec.terms.push(term("decay", json!({"rate": 0.2})));
+        let pictures = client.make(spec).await;
+        assert_eq!((pictures[0].outcome(), pictures[0].steps), (Outcome::Dead, 16));
+        pngs.push((client.png(&pictures[0]).await, client.png(&pictures[1]).await));
+    }
+    assert_eq!(pngs[0].0, pngs[1].0);
+    assert_ne!(pngs[0].1, pngs[1].1, "the other one goes on");
+}
