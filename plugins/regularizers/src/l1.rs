@@ -1,6 +1,8 @@
 //! `l1`: how far the image is from grey, pixel by pixel.
 
-use unitscope_sdk::{Error, Eval, Float, Param, Params, Term, TermInfo, Value};
+use unitscope_sdk::{Error, Eval, Float, Params, Term, TermInfo};
+
+use crate::center::CENTER;
 
 /// mean |x − center| for each image: lucid's `objectives.L1`, with a mean instead of the sum, so that its weight does not depend on the
 /// image's size.
@@ -15,7 +17,7 @@ impl Term for L1 {
         "The mean absolute distance of the image, in 0..=1, from a constant: mean |x − center|. Leaves grey what the objective does not \
          need. 0 to 1. Source: lucid, objectives.L1, with a mean instead of a sum.",
     )
-    .params(&[Param::float("center", "The constant; 0.5 is middle grey.").default(Value::Float(0.5)).min(0.0).max(1.0)]);
+    .params(&[CENTER]);
 
     fn new(params: &Params<'_>) -> Result<L1, Error> {
         Ok(L1 { center: params.float("center")? })

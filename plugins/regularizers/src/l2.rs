@@ -1,6 +1,8 @@
 //! `l2`: how far the image is from grey.
 
-use unitscope_sdk::{Error, Eval, Float, Param, Params, Term, TermInfo, Value};
+use unitscope_sdk::{Error, Eval, Float, Params, Term, TermInfo};
+
+use crate::center::CENTER;
 
 /// Keeps the root's derivative finite where the image is the centre itself; lucid's number.
 const EPSILON: f64 = 1e-6;
@@ -18,7 +20,7 @@ impl Term for L2 {
         "The root mean square distance of the image, in 0..=1, from a constant: √(1e-6 + mean (x − center)²). Holds contrast down. \
          0 to 1. Source: lucid, objectives.L2, with a mean instead of a sum.",
     )
-    .params(&[Param::float("center", "The constant; 0.5 is middle grey.").default(Value::Float(0.5)).min(0.0).max(1.0)]);
+    .params(&[CENTER]);
 
     fn new(params: &Params<'_>) -> Result<L2, Error> {
         Ok(L2 { center: params.float("center")? })

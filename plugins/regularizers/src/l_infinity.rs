@@ -1,6 +1,8 @@
 //! `l_infinity`: how far the farthest pixel of the image is from grey.
 
-use unitscope_sdk::{Error, Eval, Float, Param, Params, Term, TermInfo, Value};
+use unitscope_sdk::{Error, Eval, Float, Params, Term, TermInfo};
+
+use crate::center::CENTER;
 
 /// max |x − center| for each image, over channels and space: Xplique's `l_inf_reg`.
 pub struct LInfinity {
@@ -14,7 +16,7 @@ impl Term for LInfinity {
         "The largest absolute distance of the image, in 0..=1, from a constant: max |x − center|. Its gradient is that of the first \
          element with the largest distance, by channel, row, column. 0 to 1. Source: Xplique's L∞ regularizer, from a centre.",
     )
-    .params(&[Param::float("center", "The constant; 0.5 is middle grey.").default(Value::Float(0.5)).min(0.0).max(1.0)]);
+    .params(&[CENTER]);
 
     fn new(params: &Params<'_>) -> Result<LInfinity, Error> {
         Ok(LInfinity { center: params.float("center")? })

@@ -3,6 +3,7 @@
 
 mod blur;
 mod boundary_complexity;
+mod center;
 mod input_distance;
 mod l1;
 mod l2;
