@@ -162,6 +162,9 @@ pub struct WantedArgs {
         help_heading = "How"
     )]
     pub transform_list: Vec<Call>,
+    /// So many steps at the end without transforms [server's default: an eighth of the steps with the standard ones, else 0].
+    #[arg(long, value_name = "N", help_heading = "How")]
+    pub clean_steps: Option<u32>,
     /// Pictures that share one pass through the network [server's default: at most 8].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub images_per_pass: Option<u32>,

@@ -132,10 +132,10 @@ fn an_expression_is_for_all_pictures_and_its_terms_come_first() {
 #[test]
 fn how_a_picture_is_made() {
     check(
-        "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1",
+        "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1|--clean-steps|2",
         json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}], "steps": 8, "seed": 9,
             "size": {"height": 8, "width": 4}, "optimizer": {"adam": {"learningRate": 0.1}}, "snapshotSteps": [2, 4],
-            "returnTensors": true, "imagesPerPass": 1}),
+            "returnTensors": true, "imagesPerPass": 1, "cleanSteps": 2}),
     );
     let layer = json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}]});
     let with = |key: &str, value: Value| {
@@ -203,6 +203,7 @@ fn fields_lead_back_to_arguments() {
     check("spec.terms[x", None);
     check("spec.size.height", Some("--size"));
     check("spec.snapshot_steps[3]", Some("--snapshots"));
+    check("spec.clean_steps", Some("--clean-steps"));
     check("spec.optimizer.adam.epsilon", Some("--optimizer"));
     check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));
     check("request_id", None);

@@ -175,6 +175,7 @@ mod testing {
             parameterization: Parameterization::Pixel { standard_deviation: 0.01 },
             decorrelate_colors: false,
             transforms: vec![],
+            clean_steps: 0,
             optimizer: Optimizer::DEFAULT,
             snapshot_steps: vec![],
             images_per_pass: 8,

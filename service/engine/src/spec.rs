@@ -40,6 +40,8 @@ pub struct OptimizeSpec {
     pub decorrelate_colors: bool,
     /// What is done to a picture before the network sees it, in order.
     pub transforms: Vec<Transform>,
+    /// The last steps, at which the network sees the picture as it is, `0..=steps`.
+    pub clean_steps: u32,
     /// The rule that turns gradients into steps.
     pub optimizer: Optimizer,
     /// Steps after which every picture is kept, rising, each in `1..=steps`.

@@ -84,6 +84,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         parameterization: parts::parameterization(spec.parameterization.as_ref(), &mut wrong),
         decorrelate_colors: spec.parameterization.and_then(|p| p.decorrelate_colors).unwrap_or(facts.colors),
         transforms: parts::transforms(spec.transforms.as_ref(), height, width, &mut wrong),
+        clean_steps: clean_steps(spec, steps, &mut wrong),
         optimizer: optimizer::optimizer(spec.optimizer.as_ref(), steps, limits.steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
@@ -106,6 +107,10 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
 
 /// As the proto says; lucid's `render_vis` has it too.
 const DEFAULT_STEPS: u32 = 512;
+
+/// As the proto says. An eighth is enough to undo what transforms cost the scores of small units, and changes no picture to the eye
+/// (docs/evidence.md).
+const CLEAN_STEPS_SHARE: u32 = 8;
 
 /// As the proto says: where one pass begins to use the memory's bandwidth rather than wait for it.
 const DEFAULT_IMAGES_PER_PASS: u32 = 8;
@@ -177,6 +182,12 @@ impl Wrong {
             }
         }
     }
+}
+
+/// With transforms of the client's own it is the client who says when they end.
+fn clean_steps(spec: &proto::OptimizeSpec, steps: u32, wrong: &mut Wrong) -> u32 {
+    let default = if spec.transforms.is_none() { steps / CLEAN_STEPS_SHARE } else { 0 };
+    wrong.within("clean_steps", spec.clean_steps.unwrap_or(default), 0, steps)
 }
 
 fn snapshot_steps(given: &[u32], steps: u32, limits: &Limits, wrong: &mut Wrong) -> Vec<u32> {

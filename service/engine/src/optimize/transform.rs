@@ -12,10 +12,10 @@ use tch::{Kind, TchError, Tensor};
 
 /// Transforms the pictures `numbers` of the spec, `images` `[n, c, h, w]` in `0..=1`, each by its own draws for `step`.
 ///
-/// Returns `[n, c, h, w]`, differentiable in `images`. What lies outside a picture is mid grey where the list pads, else the
-/// nearest pixel of its edge.
+/// Returns `[n, c, h, w]`, differentiable in `images`; at the spec's clean steps these themselves. What lies outside a picture is mid grey
+/// where the list pads, else the nearest pixel of its edge.
 pub fn views(spec: &OptimizeSpec, numbers: &[u32], step: u32, images: &Tensor) -> Result<Tensor, TchError> {
-    if spec.transforms.is_empty() {
+    if spec.transforms.is_empty() || spec.steps.saturating_sub(step) < spec.clean_steps {
         return Ok(images.shallow_clone());
     }
     let maps: Vec<Affine> = numbers.iter().map(|&image| draw(spec, image, step)).collect();
@@ -203,6 +203,16 @@ mod tests {
         assert_ne!(both.get(0), both.get(1));
         let deviation = (alone - &picture).std(false).double_value(&[]);
         assert!((deviation - 0.2).abs() < 0.01, "{deviation}");
+    }
+
+    #[test]
+    fn the_last_steps_show_the_picture_itself() {
+        let transforms = Transform::standard(32, 32);
+        let testing = crate::optimize::testing::spec(32, 32);
+        let spec = crate::spec::OptimizeSpec { transforms, steps: 8, clean_steps: 3, ..testing };
+        let picture = counted(32, 32);
+        let shown = |step| views(&spec, &[0], step, &picture).unwrap() == picture;
+        assert_eq!((1..=8).map(shown).collect::<Vec<_>>(), [[false; 5].as_slice(), &[true; 3]].concat());
     }
 
     /// A picture's draws depend neither on its place in the pass nor on its mates, and differ by picture and step.

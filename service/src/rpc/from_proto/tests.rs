@@ -50,6 +50,17 @@ fn defaults_are_filled_in() {
 }
 
 #[test]
+fn an_eighth_of_the_steps_is_clean_with_the_standard_transforms() {
+    let clean = |spec| parse(&spec).unwrap().optimize.clean_steps;
+    let steps = Some(100);
+    assert_eq!(clean(proto::OptimizeSpec { steps, ..good() }), 12);
+    let transforms = Some(proto::Transforms::default());
+    assert_eq!(clean(proto::OptimizeSpec { steps, transforms, ..good() }), 0);
+    assert_eq!(clean(proto::OptimizeSpec { steps, clean_steps: Some(100), ..good() }), 100);
+    check(|spec| (spec.steps, spec.clean_steps) = (Some(9), Some(10)), &["clean_steps"]);
+}
+
+#[test]
 fn an_empty_list_of_transforms_is_none() {
     let spec = parse(&proto::OptimizeSpec { transforms: Some(proto::Transforms::default()), ..good() });
     assert!(spec.unwrap().optimize.transforms.is_empty());

@@ -22,6 +22,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         size: Some(proto::ImageSize { height: optimize.height, width: optimize.width }),
         parameterization: Some(parameterization(optimize.parameterization, optimize.decorrelate_colors)),
         transforms: Some(proto::Transforms { transforms }),
+        clean_steps: Some(optimize.clean_steps),
         optimizer: Some(optimizer::optimizer(optimize.optimizer)),
         snapshot_steps: optimize.snapshot_steps.clone(),
         return_tensors: spec.return_tensors,

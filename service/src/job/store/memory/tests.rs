@@ -16,6 +16,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         width: 8,
         parameterization: Parameterization::Pixel { standard_deviation: 0.01 },
         decorrelate_colors: false,
+        clean_steps: 0,
         transforms: Vec::new(),
         optimizer: Optimizer::DEFAULT,
         snapshot_steps: Vec::new(),
