@@ -4,6 +4,8 @@
 mod builtin;
 #[path = "plugins/c_plugin.rs"]
 mod c_plugin;
+#[path = "plugins/goldens.rs"]
+mod goldens;
 #[path = "plugins/loading.rs"]
 mod loading;
 #[path = "plugins/misbehaving.rs"]
