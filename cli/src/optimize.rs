@@ -2,6 +2,7 @@
 
 mod args;
 mod label;
+mod magnitude;
 mod objective;
 mod request;
 

@@ -223,7 +223,8 @@ enum {
 
 enum {
   US_TAP_LAYER = 1, /* the value that leaves a layer: [batch, channel, height, width], [batch, channel], ... */
-  US_TAP_IMAGE = 2  /* the picture before its random transforms: [batch, channel, height, width], in 0..=1 */
+  US_TAP_IMAGE = 2, /* the picture before its random transforms: [batch, channel, height, width], in 0..=1 */
+  US_TAP_ALPHA = 3  /* how opaque it is: [batch, 1, height, width], in 0..=1; a request whose pictures have no opacity is refused */
 };
 
 /* The tap reads the reference image that the request gives the term, in place of the picture: for every image of the batch the same
@@ -282,7 +283,7 @@ typedef struct us_vtbl {
    * penalties: required; step operations: NULL. */
   us_status (*eval)(void *instance, const us_step *step, us_io *io, us_error *error);
 
-  /* Edits in place. image: as US_TAP_IMAGE, [batch, channel, height, width], in 0..=1. gradient: the same shape, of the sum that
+  /* Edits in place. image: as US_TAP_IMAGE, [batch, channel, height, width], in 0..=1; where pictures have an opacity it is one channel more, the last. gradient: the same shape, of the sum that
    * the host maximizes by the image. Writes only what the term's caps say; reads either. Without coupling between images.
    * Fails as eval does. Step operations: required; others: NULL. */
   us_status (*apply)(void *instance, const us_step *step, const us_view *image, const us_view *gradient,

@@ -207,6 +207,7 @@ pub const US_DTYPES_F64: u32 = 2;
 
 pub const US_TAP_LAYER: u32 = 1;
 pub const US_TAP_IMAGE: u32 = 2;
+pub const US_TAP_ALPHA: u32 = 3;
 pub const US_TAP_REFERENCE: u32 = 1;
 
 #[repr(C)]

@@ -5,8 +5,8 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::{
-    US_ERROR_PANICKED, US_INTERNAL, US_OK, US_TAP_IMAGE, US_TAP_LAYER, US_TAP_REFERENCE, us_error, us_host,
-    us_io, us_status, us_step, us_str, us_tap, us_term, us_value, us_view,
+    US_ERROR_PANICKED, US_INTERNAL, US_OK, US_TAP_REFERENCE, us_error, us_host, us_io, us_status, us_step,
+    us_str, us_tap, us_term, us_value, us_view,
 };
 use crate::call::{Apply, Eval};
 use crate::error::Error;
@@ -69,7 +69,7 @@ pub(crate) unsafe extern "C" fn taps<T: Term>(
         enter_instance::<T>(instance, error, |instance| {
             instance.lent = instance.term.taps();
             let lend = |tap: &Tap| us_tap {
-                what: if tap.layer.is_some() { US_TAP_LAYER } else { US_TAP_IMAGE },
+                what: tap.what,
                 flags: if tap.reference { US_TAP_REFERENCE } else { 0 },
                 layer: us_str::new(tap.layer.as_deref().unwrap_or_default()),
             };

@@ -1,6 +1,6 @@
 //! The one trait: what a term says about itself, and what it does.
 
-use crate::abi::{US_OBJECTIVE, US_PENALTY, US_STEP_OPERATION};
+use crate::abi::{US_OBJECTIVE, US_PENALTY, US_STEP_OPERATION, US_TAP_ALPHA, US_TAP_IMAGE, US_TAP_LAYER};
 use crate::call::{Apply, Eval};
 use crate::error::{Code, Error};
 use crate::float::Float;
@@ -150,6 +150,7 @@ impl Kind {
 /// What a term reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
+    pub(crate) what: u32,
     pub(crate) layer: Option<String>,
     pub(crate) reference: bool,
 }
@@ -159,25 +160,31 @@ impl Tap {
     /// one, else the layer's own.
     #[must_use]
     pub fn layer(path: impl Into<String>) -> Tap {
-        Tap { layer: Some(path.into()), reference: false }
+        Tap { what: US_TAP_LAYER, layer: Some(path.into()), reference: false }
     }
 
     /// The picture before its random transforms: [n, 3, h, w] (1 channel where it is gray), in 0..=1.
     #[must_use]
     pub fn image() -> Tap {
-        Tap { layer: None, reference: false }
+        Tap { what: US_TAP_IMAGE, layer: None, reference: false }
     }
 
     /// The value that leaves a layer for the reference image of the request, through the same random transforms as the picture. It has
     /// the shape of [`Tap::layer`], and [`Eval::gradient`] is none for it.
     #[must_use]
     pub fn reference_layer(path: impl Into<String>) -> Tap {
-        Tap { layer: Some(path.into()), reference: true }
+        Tap { what: US_TAP_LAYER, layer: Some(path.into()), reference: true }
     }
 
     /// The reference image of the request, as [`Tap::image`] gives the picture; [`Eval::gradient`] is none for it.
     #[must_use]
     pub fn reference_image() -> Tap {
-        Tap { layer: None, reference: true }
+        Tap { what: US_TAP_IMAGE, layer: None, reference: true }
+    }
+
+    /// How opaque the picture is: [n, 1, h, w], in 0..=1. A request whose pictures have no opacity is refused.
+    #[must_use]
+    pub fn alpha() -> Tap {
+        Tap { what: US_TAP_ALPHA, layer: None, reference: false }
     }
 }

@@ -64,10 +64,12 @@ pub struct RequestKey {
 pub struct Spec {
     /// The model's name.
     pub model: String,
-    /// What the engine needs to know; once the job is accepted, without its references, which its plan holds.
+    /// What the engine needs to know; once the job is accepted, without references and magnitudes, which its plan holds.
     pub optimize: OptimizeSpec,
     /// BLAKE3 of each reference's file, in hex.
     pub reference_digests: Vec<String>,
+    /// BLAKE3 of the magnitudes that came with it, in hex.
+    pub magnitude_digest: Option<String>,
     /// A name for each picture, all different.
     pub labels: Vec<String>,
     /// Also keep the pictures as float32 tensors.

@@ -98,6 +98,9 @@ pub const REFERENCES_PIXELS: u64 = 1 << 21;
 /// Pixels of one such file: 256 MB while it is decoded.
 pub const REFERENCE_PIXELS: u64 = 1 << 24;
 
+/// Magnitudes of a spectrum that a request brings: 2 MiB, which its message has room for; three channels of 512 × 512 pixels have as many.
+pub const MAGNITUDES: u64 = 1 << 19;
+
 /// Nodes of the expression that a job maximizes: a sum of all terms of a job, each with a factor, has three times [`Limits::terms`].
 pub const EXPRESSION_NODES: usize = 1024;
 

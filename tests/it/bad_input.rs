@@ -195,12 +195,22 @@ async fn how_pictures_are_made() {
     let power = |spec: &mut OptimizeSpec| {
         let fourier = parameterization::Fourier { standard_deviation: None, decay_power: Some(5.0) };
         let kind = Some(parameterization::Kind::Fourier(fourier));
-        spec.parameterization = Some(Parameterization { kind, decorrelate_colors: None });
+        spec.parameterization = Some(Parameterization { kind, ..Parameterization::default() });
     };
     check(client, &["spec.parameterization.fourier.decay_power"], &["5", "4"], power).await;
+    let maco = parameterization::Kind::Maco(parameterization::Maco::default());
+    let maco = Parameterization { kind: Some(maco), ..Parameterization::default() };
+    let edited = |spec: &mut OptimizeSpec| {
+        spec.parameterization = Some(maco);
+        spec.terms.push(term("decay", json!({"rate": 0.2})));
+    };
+    check(client, &["spec.terms[1].id"], &["decay", "maco", "fourier"], edited).await;
+    let opacity = |spec: &mut OptimizeSpec| spec.terms.push(term("opacity", json!({})));
+    check(client, &["spec.terms[1].id"], &["opacity", "parameterization.alpha"], opacity).await;
     let gray = |spec: &mut OptimizeSpec| {
         spec.model = "gray".into();
-        spec.parameterization = Some(Parameterization { kind: None, decorrelate_colors: Some(true) });
+        spec.parameterization =
+            Some(Parameterization { decorrelate_colors: Some(true), ..Parameterization::default() });
     };
     check(client, &["spec.parameterization.decorrelate_colors"], &["gray"], gray).await;
     check_unharmed(client, 0).await;

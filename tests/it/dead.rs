@@ -13,7 +13,7 @@ fn dead_and_alive(steps: u32) -> OptimizeSpec {
     };
     // Around mid grey all six channels are off; a start of wild colours wakes five of them.
     let kind = parameterization::Kind::Pixel(parameterization::Pixel { standard_deviation: Some(2.0) });
-    let parameterization = Some(Parameterization { kind: Some(kind), decorrelate_colors: None });
+    let parameterization = Some(Parameterization { kind: Some(kind), ..Parameterization::default() });
     OptimizeSpec {
         images: Some(2),
         steps: Some(steps),

@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod canvas;
 mod classes;
 mod cli;
 mod clients;

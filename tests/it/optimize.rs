@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use unitscope_proto::v1::job::State;
 use unitscope_proto::v1::optimized_image::Outcome;
 use unitscope_proto::v1::{
-    GetTermRequest, ImageSize, ListTermsRequest, OptimizeSpec, OptimizedImage, Optimizer, Parameterization,
-    Term, Transforms, optimizer, parameterization, term_info::Kind,
+    GetTermRequest, ImageSize, ListTermsRequest, OptimizeSpec, OptimizedImage, Optimizer, Term, optimizer,
+    term_info::Kind,
 };
 
 /// Enough that a score clearly moves, few enough for a debug build.
@@ -225,31 +225,6 @@ async fn check_picture(client: &Client, asked: OptimizeSpec, (height, width): (u
 }
 
 #[tokio::test]
-async fn parameterizations_and_transforms_can_be_chosen() {
-    let server = Server::start();
-    let client = server.client().await;
-    let objective = || term("channel", json!({"layer": "block3", "channel": 10}));
-    let pixel = parameterization::Kind::Pixel(parameterization::Pixel::default());
-    let fourier = parameterization::Kind::Fourier(parameterization::Fourier::default());
-    let mut pngs = Vec::new();
-    for (kind, decorrelate_colors, transforms) in [
-        (None, None, None),
-        (Some(fourier), Some(false), None),
-        (Some(pixel), None, None),
-        (Some(pixel), Some(false), None),
-        (None, None, Some(Transforms::default())),
-    ] {
-        let parameterization = Some(Parameterization { kind, decorrelate_colors });
-        let image =
-            client.make(OptimizeSpec { parameterization, transforms, ..demo([objective()]) }).await.remove(0);
-        assert!(image.score > image.start_score, "{kind:?} {decorrelate_colors:?}");
-        let png = client.png(&image).await;
-        assert!(!pngs.contains(&png), "{kind:?} {decorrelate_colors:?} makes a difference");
-        pngs.push(png);
-    }
-}
-
-#[tokio::test]
 async fn the_built_in_terms_describe_themselves() {
     let server = Server::start();
     let client = server.client().await;
@@ -281,6 +256,7 @@ async fn the_built_in_terms_describe_themselves() {
             ("layer", Kind::Objective),
             ("negative", Kind::Objective),
             ("normalize_gradient", Kind::StepOperation),
+            ("opacity", Kind::Penalty),
             ("target", Kind::Objective),
             ("total_variation", Kind::Penalty),
             ("unit", Kind::Objective),

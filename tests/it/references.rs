@@ -96,8 +96,9 @@ async fn a_picture_starts_from_a_given_one() {
     let distance = Term { weight: Some(1e-9), ..compared("input_distance", json!({})) };
     let channel = term("channel", json!({"layer": "conv1", "channel": 0}));
     let pixel = parameterization::Kind::Pixel(parameterization::Pixel::default());
-    for kind in [None, Some(pixel)] {
-        let parameterization = Some(Parameterization { kind, decorrelate_colors: None });
+    let laplacian = parameterization::Kind::Laplacian(parameterization::Laplacian::default());
+    for kind in [None, Some(pixel), Some(laplacian)] {
+        let parameterization = Some(Parameterization { kind, ..Parameterization::default() });
         let spec = OptimizeSpec {
             start: Some(0),
             steps: Some(1),
@@ -115,6 +116,18 @@ async fn a_picture_starts_from_a_given_one() {
             assert!(near(left, [20, 230, 40]) && near(right, [230, 30, 20]), "{left:?} {right:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_has_no_inverse_starts_from_no_picture() {
+    let server = Server::start();
+    let client = server.client().await;
+    let kind = Some(parameterization::Kind::Cppn(parameterization::Cppn::default()));
+    let parameterization = Some(Parameterization { kind, ..Parameterization::default() });
+    let channel = term("channel", json!({"layer": "conv1", "channel": 0}));
+    let spec = OptimizeSpec { start: Some(0), parameterization, ..job(vec![channel]) };
+    let status = client.submit(spec).await.expect_err("there is no way back");
+    check_violations(&status, &["spec.start"], &["cppn", "laplacian"]);
 }
 
 /// Step operations that edit pictures do it for their own pictures alone.

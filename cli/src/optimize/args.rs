@@ -145,8 +145,10 @@ pub struct WantedArgs {
     /// takes `warmup_steps=16`, over which the rate rises first [server's default: constant].
     #[arg(long, value_name = "KIND(OPTION=VALUE)", help_heading = "How")]
     pub schedule: Option<Call>,
-    /// `fourier` or `pixel`, or with options: `fourier(decay_power=1, standard_deviation=0.01, decorrelate_colors=false)`
-    /// [server's default: fourier].
+    /// `fourier`, `pixel`, `laplacian`, `cppn` or `maco`, or with options: `fourier(decay_power=1, standard_deviation=0.01)`,
+    /// `laplacian(levels=4)`, `cppn(layers=8, channels=24)`, `maco(magnitude=PICTURE-OR-FOLDER)`; each takes `decorrelate_colors=false`,
+    /// all but `maco` take `alpha=true` (transparency, see the term `opacity`) and `shared=[2, 4, 8], anchors=1` (a part that all
+    /// pictures have in common) [server's default: fourier].
     #[arg(long, value_name = "KIND", help_heading = "How")]
     pub parameterization: Option<Call>,
     /// Whether pictures are padded, moved, scaled and turned before the network sees them.
@@ -154,7 +156,7 @@ pub struct WantedArgs {
     pub transforms: TransformSet,
     /// A transform instead of the standard ones, in order: `pad(pixels=12)`, `jitter(pixels=8)`,
     /// `random_scale(min=0.9, max=1.1)`, `random_rotate(degrees=10)`, `random_crop(min=0.2, max=0.25)`,
-    /// `random_flip(probability=0.5)`, `noise(standard_deviation=0.05)`.
+    /// `random_flip(probability=0.5)`, `color_shift(shift=0.1, scale=0.1)`, `noise(standard_deviation=0.05)`.
     #[arg(
         long = "transform",
         value_name = "KIND(OPTION=VALUE)",
@@ -162,6 +164,9 @@ pub struct WantedArgs {
         help_heading = "How"
     )]
     pub transform_list: Vec<Call>,
+    /// So many views of each picture at every step, each moved, scaled and turned otherwise [server's default: 1].
+    #[arg(long, value_name = "N", help_heading = "How")]
+    pub views: Option<u32>,
     /// So many steps at the end without transforms [server's default: an eighth of the steps with the standard ones, else 0].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub clean_steps: Option<u32>,

@@ -2,6 +2,7 @@
 
 use super::args::{OptimizeArgs, TransformSet, WantedArgs};
 use super::label::Wanted;
+use super::magnitude;
 use super::objective::Maximized;
 use crate::failure::Failure;
 use crate::json;
@@ -11,6 +12,7 @@ use prost_types::Struct;
 use serde_json::{Value, json};
 use std::path::Path;
 use unitscope_proto::v1::optimizer::{Adam, Kind};
+use unitscope_proto::v1::parameterization::Kind as Basis;
 use unitscope_proto::v1::{
     OptimizeSpec, Optimizer, Parameterization, ReferenceImage, Schedule, Term, Transform, Transforms,
 };
@@ -68,6 +70,7 @@ impl Request {
             seed: args.seed,
             size: args.size.map(Into::into),
             parameterization: args.parameterization.as_ref().map(parameterization).transpose()?,
+            views_per_step: args.views,
             transforms: transforms(args)?,
             clean_steps: args.clean_steps,
             optimizer: optimizer(args)?,
@@ -99,6 +102,7 @@ impl Request {
             "size" => "--size",
             "parameterization" => "--parameterization",
             "transforms" => "--transform",
+            "views_per_step" => "--views",
             "clean_steps" => "--clean-steps",
             "optimizer" if field.starts_with("optimizer.schedule") => "--schedule",
             "optimizer" if self.short_rate => "--learning-rate",
@@ -220,9 +224,42 @@ fn optimizer(args: &WantedArgs) -> Result<Option<Optimizer>, Failure> {
     Ok(Some(Optimizer { schedule: Some(schedule), ..given.unwrap_or_default() }))
 }
 
+/// What all parameterizations have stands beside the kind in the API, and reads as one of its options; `magnitude` is a path.
 fn parameterization(call: &Call) -> Result<Parameterization, Failure> {
-    let value = with_option_beside(call, "decorrelate_colors");
-    message("Parameterization", &value, &format!("--parameterization '{}'", call.text))
+    let mut call = call.clone();
+    let argument = format!("--parameterization '{}'", call.text);
+    let mut take = |option: &str| {
+        let place = call.arguments.iter().position(|(key, _)| key == option)?;
+        Some(call.arguments.remove(place).1)
+    };
+    let beside = ["decorrelate_colors", "alpha"].map(|option| (option, take(option)));
+    let (divisors, anchors, magnitude) = (take("shared"), take("anchors"), take("magnitude"));
+    let mut value = call.json();
+    for (option, given) in beside {
+        if let Some(given) = given {
+            value[option] = given;
+        }
+    }
+    if let Some(divisors) = divisors {
+        value["shared"]["divisors"] = divisors;
+    }
+    if let Some(anchors) = anchors {
+        value["shared"]["anchors"] = anchors;
+    }
+    let mut made: Parameterization = message("Parameterization", &value, &argument)?;
+    if let Some(path) = magnitude {
+        let Some(Basis::Maco(maco)) = &mut made.kind else {
+            return Err(Failure::Usage(format!("{argument}: `magnitude` belongs to `maco`")));
+        };
+        let path = path.as_str().ok_or_else(|| {
+            Failure::Usage(format!(
+                "{argument}: `magnitude` must be a picture or a folder of them, not `{path}`"
+            ))
+        })?;
+        let magnitude = magnitude::of(Path::new(path));
+        maco.magnitude = Some(magnitude.map_err(|error| Failure::Usage(format!("{argument}: {error}")))?);
+    }
+    Ok(made)
 }
 
 /// The call's JSON, where `option` stands beside the kind in the API, but reads as one of its options.

@@ -132,10 +132,10 @@ fn an_expression_is_for_all_pictures_and_its_terms_come_first() {
 #[test]
 fn how_a_picture_is_made() {
     check(
-        "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1|--clean-steps|2",
+        "--layer|a|--steps|8|--seed|9|--size|8x4|--learning-rate|0.1|--snapshots|2,4|--tensors|--images-per-pass|1|--clean-steps|2|--views|4",
         json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}], "steps": 8, "seed": 9,
             "size": {"height": 8, "width": 4}, "optimizer": {"adam": {"learningRate": 0.1}}, "snapshotSteps": [2, 4],
-            "returnTensors": true, "imagesPerPass": 1, "cleanSteps": 2}),
+            "returnTensors": true, "imagesPerPass": 1, "cleanSteps": 2, "viewsPerStep": 4}),
     );
     let layer = json!({"images": 1, "labels": ["a"], "terms": [{"id": "layer", "params": {"layer": "a"}}]});
     let with = |key: &str, value: Value| {
@@ -148,6 +148,15 @@ fn how_a_picture_is_made() {
         "--layer|a|--parameterization|fourier(decay_power=1.5, decorrelate_colors=false)",
         with("parameterization", json!({"fourier": {"decayPower": 1.5}, "decorrelateColors": false})),
     );
+    check(
+        "--layer|a|--parameterization|laplacian(levels=3, alpha=true, shared=[2, 4], anchors=2)",
+        with(
+            "parameterization",
+            json!({"laplacian": {"levels": 3}, "alpha": true, "shared": {"divisors": [2, 4], "anchors": 2}}),
+        ),
+    );
+    check_error("--layer|a|--parameterization|pixel(magnitude=a.png)", "`magnitude` belongs to `maco`");
+    check_error("--layer|a|--parameterization|maco(magnitude=nowhere)", "nowhere cannot be read");
     check("--layer|a|--transforms|none", with("transforms", json!({})));
     check(
         "--layer|a|--transform|pad(pixels=3)|--transform|random_scale(min=0.5, max=2)",
@@ -169,8 +178,8 @@ fn how_a_picture_is_made() {
     check_error("--layer|a|--schedule|cosine(step=2)", "unrecognized field name 'step'");
     check_error("--layer|a|--optimizer|adam|--learning-rate|1", "cannot be used with");
     check_error(
-        "--layer|a|--parameterization|cppn",
-        "--parameterization 'cppn': unrecognized field name 'cppn'",
+        "--layer|a|--parameterization|splines",
+        "--parameterization 'splines': unrecognized field name 'splines'",
     );
     check_error("--layer|a|--transform|pad(pixel=3)", "unrecognized field name 'pixel'");
     check_error("--layer|a|--transform|pad(pixels=3)|--transforms|none", "cannot be used with");
@@ -203,6 +212,7 @@ fn fields_lead_back_to_arguments() {
     check("spec.terms[x", None);
     check("spec.size.height", Some("--size"));
     check("spec.snapshot_steps[3]", Some("--snapshots"));
+    check("spec.views_per_step", Some("--views"));
     check("spec.clean_steps", Some("--clean-steps"));
     check("spec.optimizer.adam.epsilon", Some("--optimizer"));
     check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));

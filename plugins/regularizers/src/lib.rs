@@ -1,5 +1,5 @@
 //! Unitscope's built-in regularizers, penalties on the image: `total_variation`, `l1`, `l2`, `l_infinity`, `blur`, `boundary_complexity`,
-//! `input_distance`. Each lives in a file of its own.
+//! `input_distance`, and on its opacity: `opacity`. Each lives in a file of its own.
 
 mod blur;
 mod boundary_complexity;
@@ -8,6 +8,7 @@ mod input_distance;
 mod l1;
 mod l2;
 mod l_infinity;
+mod opacity;
 mod smooth;
 mod total_variation;
 
@@ -24,5 +25,6 @@ unitscope_sdk::export! {
         blur::Blur,
         boundary_complexity::BoundaryComplexity,
         input_distance::InputDistance,
+        opacity::Opacity,
     ],
 }

@@ -12,7 +12,7 @@ pub const SIGMA: Param = Param::float("sigma_px", "The Gaussian's standard devia
     .max(64.0)
     .unit("px");
 
-/// exp(−d²/(2·sigma_px²)) for d = 0, 1, … up to 3·sigma_px; no sum is taken out, because the border's is another one.
+/// exp(−d²/(2·sigma_px²)) for d = 0, 1, … up to 3·sigma_px, rounded up; no sum is taken out, because the border's is another one.
 pub struct Gaussian {
     weights: Vec<f64>,
 }

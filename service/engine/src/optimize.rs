@@ -1,6 +1,7 @@
 //! Optimization: pictures that drive units, by gradient ascent. It knows no clock, no file and no gRPC.
 
 mod ascent;
+mod background;
 mod buffer;
 mod evaluate;
 mod input;
@@ -158,7 +159,7 @@ impl RunError {
 mod testing {
     //! A plain spec, for tests of the parts.
 
-    use crate::spec::{OptimizeSpec, Optimizer, Parameterization};
+    use crate::spec::{Basis, OptimizeSpec, Optimizer, Parameterization};
 
     /// One picture from pixels, without terms and transforms.
     pub fn spec(height: u32, width: u32) -> OptimizeSpec {
@@ -172,9 +173,14 @@ mod testing {
             seed: 5,
             height,
             width,
-            parameterization: Parameterization::Pixel { standard_deviation: 0.01 },
-            decorrelate_colors: false,
+            parameterization: Parameterization {
+                basis: Basis::Pixel { standard_deviation: 0.01 },
+                decorrelate_colors: false,
+                alpha: false,
+                shared: None,
+            },
             transforms: vec![],
+            views_per_step: 1,
             clean_steps: 0,
             optimizer: Optimizer::DEFAULT,
             snapshot_steps: vec![],

@@ -15,6 +15,10 @@ pub struct Draws(ChaCha8Rng);
 pub enum Use {
     /// The start of a picture; its step is 0.
     Start,
+    /// The start of what pictures share; its image and step are 0.
+    Shared,
+    /// What is behind the transparent parts of a picture.
+    Background,
     /// The transform at this place of the spec's list.
     Transform(u32),
     /// The seed of the term at this place of the spec's list.
@@ -28,6 +32,8 @@ impl Draws {
             Use::Start => (1u32, 0),
             Use::Transform(place) => (2, place),
             Use::Term(place) => (3, place),
+            Use::Shared => (4, 0),
+            Use::Background => (5, 0),
         };
         let mut key = [0u8; 32];
         key[0..8].copy_from_slice(&seed.to_le_bytes());

@@ -3,8 +3,10 @@
 //! Fields bear the names of the proto's `OptimizeSpec`, so that a [`FieldError`] points at what the client sent.
 
 mod optimizer;
+mod parameterization;
 
 pub use optimizer::{Moments, Optimizer, Rule, Schedule};
+pub use parameterization::{Basis, Parameterization, Shared};
 
 use crate::plugin::ParamValue;
 use std::collections::BTreeMap;
@@ -36,10 +38,10 @@ pub struct OptimizeSpec {
     pub width: u32,
     /// How numbers become a picture.
     pub parameterization: Parameterization,
-    /// Optimize in a decorrelated colour space; only for models that take three colours.
-    pub decorrelate_colors: bool,
     /// What is done to a picture before the network sees it, in order.
     pub transforms: Vec<Transform>,
+    /// Views of each picture that a step shows to the network, with the mean of their gradients, at least 1.
+    pub views_per_step: u32,
     /// The last steps, at which the network sees the picture as it is, `0..=steps`.
     pub clean_steps: u32,
     /// The rule that turns gradients into steps.
@@ -50,6 +52,14 @@ pub struct OptimizeSpec {
     pub images_per_pass: u32,
     /// Let gradients through activations that are off, for pictures whose gradient through the network is exactly zero.
     pub redirect: bool,
+}
+
+impl OptimizeSpec {
+    /// Whether this step, counted from 1, shows the network the pictures as they are.
+    #[must_use]
+    pub fn is_clean(&self, step: u32) -> bool {
+        self.transforms.is_empty() || self.steps.saturating_sub(step) < self.clean_steps
+    }
 }
 
 /// One summand, or a step operation.
@@ -109,30 +119,6 @@ impl Expression {
     }
 }
 
-/// How numbers become a picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Parameterization {
-    /// One number per pixel and channel.
-    Pixel {
-        /// Standard deviation of the start, a normal float32 > 0.
-        standard_deviation: f64,
-    },
-    /// A spectrum scaled by `1 / frequency^decay_power`.
-    Fourier {
-        /// Standard deviation of the start, a normal float32 > 0.
-        standard_deviation: f64,
-        /// `0.0..=4.0`.
-        decay_power: f64,
-    },
-}
-
-impl Parameterization {
-    /// Lucid's default standard deviation of the start (`param/images.py`, `image`).
-    pub const STANDARD_DEVIATION: f64 = 0.01;
-    /// Lucid's default power of the frequency (`param/spatial.py`, `fft_image`).
-    pub const DECAY_POWER: f64 = 1.0;
-}
-
 /// One random change of the picture; distances in pixels of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Transform {
@@ -171,6 +157,13 @@ pub enum Transform {
         /// How often, `0.0..=1.0`.
         probability: f64,
     },
+    /// Each channel times e^s, plus m, with s and m drawn evenly for each (Ghiasi et al. 2022, "What do Vision Transformers Learn?").
+    ColorShift {
+        /// m lies in `-shift..=shift`; `0.0..=1.0`.
+        shift: f64,
+        /// s lies in `-scale..=scale`; `0.0..=2.0`.
+        scale: f64,
+    },
     /// Added to every number of the view, drawn from a normal distribution.
     Noise {
         /// `0.0..=1.0`.
@@ -197,13 +190,29 @@ impl Transform {
 /// A picture: `[channels, height, width]`, each in `0.0..=1.0`, colours in the order red, green, blue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// 3 for colours, 1 for grey, or whatever the model takes.
+    /// 3 for colours, 1 for grey, or whatever the model takes; one more with `alpha`.
     pub channels: u32,
+    /// The last channel says how opaque each pixel is.
+    pub alpha: bool,
     /// Rows.
     pub height: u32,
     /// Columns.
     pub width: u32,
     /// Row by row, channel by channel.
+    pub values: Vec<f32>,
+}
+
+/// Magnitudes of half a spectrum, as a real Fourier transform over the two sides of a picture gives them: `[channels, height, columns]`,
+/// where columns are half of an even width, and one. Only their proportions matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spectrum {
+    /// The model's, or 1 for all.
+    pub channels: u32,
+    /// Rows, `2..=4096`.
+    pub height: u32,
+    /// `2..=2049`.
+    pub columns: u32,
+    /// Row by row, channel by channel, finite and not negative; not all 0.
     pub values: Vec<f32>,
 }
 

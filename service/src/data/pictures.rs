@@ -1,18 +1,12 @@
 //! Pictures as bytes: 8-bit pixels, PNG, NumPy's .npy. It knows no file and no job.
 
 use image::codecs::png::PngEncoder;
-use image::imageops::thumbnail;
-use image::{ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
+use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 use unitscope_engine::optimize::Picture;
 
-/// Pixels of 8 bits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pixels {
-    /// One number per pixel.
-    Grey(GrayImage),
-    /// Red, green, blue.
-    Rgb(RgbImage),
-}
+/// Pixels of 8 bits: grey or colours, with an opacity where the picture has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pixels(DynamicImage);
 
 impl Pixels {
     /// Rounds to 8 bits. Three channels are colours; one is grey; any other number is no picture in itself, and colours are
@@ -21,52 +15,50 @@ impl Pixels {
     pub fn of(picture: &Picture) -> Self {
         let plane = picture.height as usize * picture.width as usize;
         let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
-        let channels: Vec<&[f32]> = picture.values.chunks_exact(plane).collect();
-        let size = "a picture holds channels × height × width values";
-        if let [red, green, blue] = channels[..] {
-            let bytes =
-                (0..plane).flat_map(|pixel| [red, green, blue].map(|channel| byte(channel[pixel]))).collect();
-            return Self::Rgb(RgbImage::from_raw(picture.width, picture.height, bytes).expect(size));
-        }
+        let mut channels: Vec<&[f32]> = picture.values.chunks_exact(plane).collect();
+        let opacity = if picture.alpha { channels.pop() } else { None };
         let mean =
             |pixel: usize| channels.iter().map(|channel| channel[pixel]).sum::<f32>() / channels.len() as f32;
-        let bytes = (0..plane).map(|pixel| byte(mean(pixel))).collect();
-        Self::Grey(GrayImage::from_raw(picture.width, picture.height, bytes).expect(size))
+        let grey: Vec<f32>;
+        let mut shown = match channels[..] {
+            [_, _, _] => channels,
+            _ => {
+                grey = (0..plane).map(mean).collect();
+                vec![&grey[..]]
+            }
+        };
+        shown.extend(opacity);
+        let bytes =
+            (0..plane).flat_map(|pixel| shown.iter().map(move |channel| byte(channel[pixel]))).collect();
+        let (width, height) = (picture.width, picture.height);
+        let image = match shown.len() {
+            1 => GrayImage::from_raw(width, height, bytes).map(Into::into),
+            2 => GrayAlphaImage::from_raw(width, height, bytes).map(Into::into),
+            3 => RgbImage::from_raw(width, height, bytes).map(Into::into),
+            _ => RgbaImage::from_raw(width, height, bytes).map(Into::into),
+        };
+        Self(image.expect("a picture holds channels × height × width values"))
     }
 
     /// The same, shrunk until its longer side has at most `side` pixels.
     #[must_use]
     pub fn shrunk(&self, side: u32) -> Self {
-        let (width, height) = match self {
-            Self::Grey(image) => image.dimensions(),
-            Self::Rgb(image) => image.dimensions(),
-        };
+        let (width, height) = (self.0.width(), self.0.height());
         let long = width.max(height);
         if long <= side {
             return self.clone();
         }
         // At least one pixel is left of a very flat picture; the product fits, as sides are below 2^16.
         let small = |length: u32| (length * side / long).max(1);
-        match self {
-            Self::Grey(image) => Self::Grey(thumbnail(image, small(width), small(height))),
-            Self::Rgb(image) => Self::Rgb(thumbnail(image, small(width), small(height))),
-        }
+        Self(self.0.thumbnail_exact(small(width), small(height)))
     }
 
     /// As PNG. Equal pixels give equal bytes.
     #[must_use]
     pub fn png(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let encoder = PngEncoder::new(&mut bytes);
-        let written = match self {
-            Self::Grey(image) => {
-                encoder.write_image(image, image.width(), image.height(), ExtendedColorType::L8)
-            }
-            Self::Rgb(image) => {
-                encoder.write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)
-            }
-        };
-        written.expect("the buffer has the image's size, and memory takes every byte");
+        let written = self.0.write_with_encoder(PngEncoder::new(&mut bytes));
+        written.expect("PNG has all these kinds of pixels, and memory takes every byte");
         bytes
     }
 }
@@ -78,7 +70,7 @@ pub fn npy(picture: &Picture) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     /// The data begin at a multiple of this.
     const ALIGNMENT: usize = 64;
-    let Picture { channels, height, width, values } = picture;
+    let Picture { channels, height, width, values, .. } = picture;
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({channels}, {height}, {width}), }}");
     let unpadded = MAGIC.len() + 2 + header.len() + 1;
@@ -98,7 +90,7 @@ mod tests {
     use super::*;
 
     fn picture(channels: u32, height: u32, width: u32, values: &[f32]) -> Picture {
-        Picture { channels, height, width, values: values.to_vec() }
+        Picture { channels, alpha: false, height, width, values: values.to_vec() }
     }
 
     fn decoded(pixels: &Pixels) -> image::DynamicImage {
@@ -109,6 +101,17 @@ mod tests {
     fn three_channels_are_colours() {
         let pixels = Pixels::of(&picture(3, 1, 2, &[0.0, 1.0, 0.5, 0.25, 1.0, 2.0]));
         assert_eq!(decoded(&pixels).to_rgb8().into_raw(), [0, 128, 255, 255, 64, 255]);
+    }
+
+    #[test]
+    fn opacity_is_a_channel_more() {
+        let decoded = |channels, values: &[f32]| {
+            let pixels = Pixels::of(&Picture { alpha: true, ..picture(channels, 1, 1, values) });
+            let decoded = decoded(&pixels);
+            (decoded.color(), decoded.into_bytes())
+        };
+        assert_eq!(decoded(4, &[0.0, 1.0, 0.2, 0.6]), (image::ColorType::Rgba8, vec![0, 255, 51, 153]));
+        assert_eq!(decoded(2, &[0.2, 0.6]), (image::ColorType::La8, vec![51, 153]));
     }
 
     #[test]

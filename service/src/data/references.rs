@@ -35,7 +35,13 @@ pub fn read(data: &[u8], target: Target) -> Result<Picture, String> {
         1 => DynamicImage::ImageRgb32F(opaque).to_luma32f().into_raw(),
         _ => planes(&opaque),
     };
-    Ok(Picture { channels: target.channels, height: target.height, width: target.width, values })
+    Ok(Picture {
+        channels: target.channels,
+        alpha: false,
+        height: target.height,
+        width: target.width,
+        values,
+    })
 }
 
 fn decode(data: &[u8]) -> Result<DynamicImage, String> {

@@ -98,7 +98,7 @@ mod tests {
         assert!(!previews.wanted());
         let watching = previews.watch();
         assert!(previews.wanted());
-        let picture = Picture { channels: 1, height: 1, width: 1, values: vec![0.5] };
+        let picture = Picture { channels: 1, alpha: false, height: 1, width: 1, values: vec![0.5] };
         previews.put(1, 0, &picture);
         previews.put(1, 1, &picture);
         previews.put(2, 0, &picture);

@@ -133,6 +133,7 @@ impl Jobs {
         }
         // The plan holds them as long as they are needed; the order is kept far longer.
         spec.optimize.references.clear();
+        spec.optimize.parameterization.forget_values();
         let provenance = self.provenance(&spec, &model);
         let created = self.store.create(Order { spec, provenance, request }, SystemTime::now())?;
         let job = match created {

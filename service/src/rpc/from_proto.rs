@@ -81,16 +81,17 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         seed: spec.seed.unwrap_or(0),
         height,
         width,
-        parameterization: parts::parameterization(spec.parameterization.as_ref(), &mut wrong),
-        decorrelate_colors: spec.parameterization.and_then(|p| p.decorrelate_colors).unwrap_or(facts.colors),
+        parameterization: parts::parameterization(spec.parameterization.as_ref(), images, facts, &mut wrong),
         transforms: parts::transforms(spec.transforms.as_ref(), height, width, &mut wrong),
+        views_per_step: wrong.within("views_per_step", spec.views_per_step.unwrap_or(1), 1, VIEWS_PER_STEP),
         clean_steps: clean_steps(spec, steps, &mut wrong),
-        optimizer: optimizer::optimizer(spec.optimizer.as_ref(), steps, limits.steps, &mut wrong),
+        optimizer: optimizer::optimizer(spec, steps, limits.steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),
     };
     let files: usize = spec.references.iter().map(|reference| reference.data.len()).sum();
+    let files = files + magnitude(spec).map_or(0, Message::encoded_len);
     check_totals(&optimize, spec.encoded_len().saturating_sub(files), limits, &mut wrong);
     check_labels(&spec.labels, images, &mut wrong);
     if !wrong.0.is_empty() {
@@ -99,11 +100,28 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
     Ok(Spec {
         model: spec.model.clone(),
         optimize,
+        magnitude_digest: magnitude(spec).map(magnitude_digest),
         reference_digests: spec.references.iter().map(references::digest).collect(),
         labels: spec.labels.clone(),
         return_tensors: spec.return_tensors,
     })
 }
+
+/// The magnitudes that a spec brings.
+fn magnitude(spec: &proto::OptimizeSpec) -> Option<&proto::SpectrumMagnitude> {
+    match spec.parameterization.as_ref()?.kind.as_ref()? {
+        proto::parameterization::Kind::Maco(maco) => maco.magnitude.as_ref(),
+        _ => None,
+    }
+}
+
+fn magnitude_digest(magnitude: &proto::SpectrumMagnitude) -> String {
+    let bytes: Vec<u8> = magnitude.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    blake3::hash(&bytes).to_hex().to_string()
+}
+
+/// As the proto says: what a view costs, a step costs as often.
+const VIEWS_PER_STEP: u32 = 32;
 
 /// As the proto says; lucid's `render_vis` has it too.
 const DEFAULT_STEPS: u32 = 512;

@@ -52,13 +52,14 @@ impl Plan {
 struct Ascent {
     evaluator: Evaluator,
     canvas: Canvas,
-    optimizer: Optimizer,
+    /// One for each of the canvas's leaves.
+    optimizers: Vec<Optimizer>,
     /// By picture.
     lives: Vec<Life>,
     /// Steps made for each picture.
     steps_made: Vec<u32>,
     /// Parameters and steps made before the last update.
-    before: Option<(Tensor, Vec<u32>)>,
+    before: Option<(Vec<Tensor>, Vec<u32>)>,
 }
 
 impl Ascent {
@@ -68,18 +69,23 @@ impl Ascent {
         let mut canvas = Canvas::start(&plan.spec, channels, device).map_err(at_start)?;
         if let Some(start) = plan.spec.start {
             let picture = reference(&plan.spec.references[start], device).map_err(at_start)?;
+            let picture = match plan.spec.parameterization.alpha {
+                true => half_opaque(&picture).map_err(at_start)?,
+                false => picture,
+            };
             let all: Vec<i64> = (0..i64::from(plan.spec.images)).collect();
             let pictures = picture.f_repeat([all.len() as i64, 1, 1, 1]).map_err(at_start)?;
             let places = Tensor::f_from_slice(&all).and_then(|all| all.f_to(device)).map_err(at_start)?;
             canvas.set_images(&places, &pictures).map_err(at_start)?;
         }
-        let optimizer = Optimizer::new(plan.spec.optimizer, canvas.parameters()).map_err(at_start)?;
+        let optimizer = |leaf| Optimizer::new(plan.spec.optimizer, leaf);
+        let optimizers = canvas.leaves().iter().map(optimizer).collect::<Result<_, _>>().map_err(at_start)?;
         let images = plan.spec.images as usize;
         let evaluator = Evaluator::new(plan, device)?;
         Ok(Self {
             evaluator,
             canvas,
-            optimizer,
+            optimizers,
             lives: vec![Life::default(); images],
             steps_made: vec![0; images],
             before: None,
@@ -93,7 +99,7 @@ impl Ascent {
         // Off for so long that it would end as dead: a unit that is off in some views only is better left to those in which it is on.
         let redirect = self.evaluator.plan.spec.redirect;
         self.evaluator.waking = self.lives.iter().map(|life| redirect && life.off >= DEAD_STEPS).collect();
-        let evaluation = self.evaluator.evaluate(step, &pictures.detach(), true, cancelled)?;
+        let evaluation = self.evaluator.climb(step, &pictures.detach(), cancelled)?;
         let gradient = evaluation.gradient;
         let norms = norms_of(&gradient, step)?;
         self.check_finite(step, &norms, "the gradient")?;
@@ -107,16 +113,26 @@ impl Ascent {
         if self.evaluator.edit_gradient(step, &pictures.detach(), &gradient, cancelled)? {
             self.check_finite(step, &norms_of(&gradient, step)?, "the gradient after step operations")?;
         }
-        let moving: Vec<bool> = (0..norms.len()).map(|place| !self.dead(place)).collect();
-        let parameters = self.canvas.parameters();
-        let up = gradients(&[pictures], &[parameters.shallow_clone()], &[gradient.shallow_clone()]);
-        let up = up.map_err(|error| RunError::Model { step, error })?.into_iter().next().flatten();
-        let up = up.expect("pictures depend on the parameters by construction");
-        let moving = Tensor::f_from_slice(&moving).and_then(|m| m.f_to(up.device())).map_err(torch)?;
-        self.before = Some((parameters.f_detach_copy().map_err(torch)?, steps_made));
-        self.optimizer.ascend(parameters, &up, &moving).map_err(torch)?;
+        let leaves = self.canvas.leaves();
+        let up = gradients(&[pictures], leaves, &[gradient.shallow_clone()]);
+        let up = up.map_err(|error| RunError::Model { step, error })?;
+        let kept = leaves.iter().map(Tensor::f_detach_copy).collect::<Result<_, _>>().map_err(torch)?;
+        self.before = Some((kept, steps_made));
+        self.climb(&up).map_err(torch)?;
         self.edit_images(step, &gradient, cancelled)?;
         Ok(StepReport { step, scores: evaluation.scores, terms: evaluation.terms, gradient_norms: norms })
+    }
+
+    /// Moves each leaf of the canvas along its gradient: numbers of pictures that are not dead, and those that pictures share while any is not.
+    fn climb(&mut self, up: &[Option<Tensor>]) -> Result<(), TchError> {
+        let moving: Vec<bool> = (0..self.lives.len()).map(|place| !self.dead(place)).collect();
+        let any = [moving.contains(&true)];
+        for ((leaf, up), optimizer) in self.canvas.leaves().iter().zip(up).zip(&mut self.optimizers) {
+            let up = up.as_ref().expect("pictures depend on every leaf by construction");
+            let moving = if leaf.size()[0] == moving.len() as i64 { &moving[..] } else { &any[..] };
+            optimizer.ascend(leaf, up, &Tensor::f_from_slice(moving)?.f_to(up.device())?)?;
+        }
+        Ok(())
     }
 
     /// Lets those step operations that edit pictures do so, after the move.
@@ -191,7 +207,8 @@ impl Ascent {
     fn pictures(&self, step: u32) -> Result<Vec<Picture>, RunError> {
         let pictures = tch::no_grad(|| self.canvas.images());
         let split = pictures.and_then(|pictures| {
-            (0..pictures.size()[0]).map(|row| picture(&pictures.f_get(row)?)).collect::<Result<_, _>>()
+            let alpha = self.evaluator.plan.spec.parameterization.alpha;
+            (0..pictures.size()[0]).map(|row| picture(&pictures.f_get(row)?, alpha)).collect::<Result<_, _>>()
         });
         split.map_err(|error| RunError::Torch { step, error })
     }
@@ -200,7 +217,7 @@ impl Ascent {
     fn clean_scores(&mut self, step: u32, cancelled: &dyn Fn() -> bool) -> Result<Evaluation, RunError> {
         let pictures = tch::no_grad(|| self.canvas.images());
         let pictures = pictures.map_err(|error| RunError::Torch { step, error })?;
-        self.evaluator.evaluate(step, &pictures, false, cancelled)
+        self.evaluator.score(step, &pictures, cancelled)
     }
 
     /// The last step of any picture.
@@ -210,9 +227,11 @@ impl Ascent {
 
     /// Takes the pictures back to before the update that led to `error`, the last ones whose values were all finite.
     fn restore(mut self, start: &Evaluation, error: RunError, observer: &dyn Observer) -> Failed {
-        let Some((parameters, steps_made)) = self.before.take() else { return error.into() };
-        let taken_back =
-            tch::no_grad(|| self.canvas.parameters().shallow_clone().f_copy_(&parameters).map(|_| ()));
+        let Some((leaves, steps_made)) = self.before.take() else { return error.into() };
+        let pairs = self.canvas.leaves().iter().zip(&leaves);
+        let taken_back = tch::no_grad(|| {
+            pairs.into_iter().try_for_each(|(leaf, kept)| leaf.shallow_clone().f_copy_(kept).map(|_| ()))
+        });
         self.steps_made = steps_made;
         let outcomes = taken_back
             .map_err(|error| RunError::Torch { step: self.last_step(), error })
@@ -304,12 +323,19 @@ fn norms_between(before: &Tensor, after: &Tensor) -> Result<Vec<f64>, TchError> 
     norms(&after.f_sub(before)?)
 }
 
+/// `[n, c, h, w]` with a further channel, the opacity, in the middle between nothing and all.
+fn half_opaque(picture: &Tensor) -> Result<Tensor, TchError> {
+    let opacity = picture.f_narrow(1, 0, 1)?.f_full_like(0.5)?;
+    Tensor::f_cat(&[picture.shallow_clone(), opacity], 1)
+}
+
 /// `[c, h, w]` to numbers.
-fn picture(tensor: &Tensor) -> Result<Picture, TchError> {
+fn picture(tensor: &Tensor, alpha: bool) -> Result<Picture, TchError> {
     let (channels, height, width) = tensor.size3()?;
     let flat = tensor.f_to(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
     Ok(Picture {
         channels: channels as u32,
+        alpha,
         height: height as u32,
         width: width as u32,
         values: Vec::<f32>::try_from(flat)?,

@@ -7,6 +7,7 @@ mod forward;
 pub use backward::{Flow, norms};
 pub use forward::reference;
 
+use super::background::Background;
 use super::input::Normalization;
 use super::loss::{self, BoundTerm, LossError, Reading};
 use super::objective::Role;
@@ -16,12 +17,15 @@ use crate::model::{Program, Reach};
 use crate::plugin::{Axis, StepInfo, TermKind};
 use crate::seed::{Draws, Use};
 use std::collections::BTreeMap;
-use tch::{Device, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// A plan on its device, with what it keeps from step to step.
 pub struct Evaluator {
     pub plan: Plan,
     normalization: Normalization,
+    background: Option<Background>,
+    /// The view that pictures are shown at, counted over all steps from 1.
+    view: u32,
     /// By the layers that a pass reads.
     programs: BTreeMap<Vec<usize>, Program>,
     /// The same, with activations that are off letting gradients through; made when first needed.
@@ -50,12 +54,37 @@ pub struct Evaluation {
     pub flows: Vec<Flow>,
 }
 
+impl Evaluation {
+    /// Adds what another view said.
+    fn add(&mut self, other: Evaluation) -> Result<(), TchError> {
+        let all = |own: &mut Vec<f64>, other: Vec<f64>| own.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+        all(&mut self.scores, other.scores);
+        self.terms.iter_mut().zip(other.terms).for_each(|(own, other)| all(own, other));
+        self.gradient = self.gradient.f_add(&other.gradient)?;
+        for (own, other) in self.flows.iter_mut().zip(other.flows) {
+            *own = own.or(other);
+        }
+        Ok(())
+    }
+
+    /// From a sum over views to their mean.
+    fn divide(&mut self, views: u32) -> Result<(), TchError> {
+        let views = f64::from(views);
+        let values = self.scores.iter_mut().chain(self.terms.iter_mut().flatten());
+        values.for_each(|value| *value /= views);
+        self.gradient = self.gradient.f_div_scalar(views)?;
+        Ok(())
+    }
+}
+
 impl Evaluator {
     /// Brings the plan's networks to `device`.
     pub fn new(plan: Plan, device: Device) -> Result<Self, RunError> {
         let input = &plan.model.manifest().input;
         let normalization = Normalization::new(input, device);
         let normalization = normalization.map_err(|error| RunError::Torch { step: 0, error })?;
+        let background = Background::of(&plan.spec, i64::from(input.channels.count()), device);
+        let background = background.map_err(|error| RunError::Torch { step: 0, error })?;
         let mut programs = BTreeMap::new();
         for pass in plan.groups.iter().flat_map(|group| &group.passes) {
             let paths: Vec<String> = pass.layers.iter().map(|&layer| plan.layers[layer].clone()).collect();
@@ -77,6 +106,8 @@ impl Evaluator {
             references.collect::<Result<_, _>>().map_err(|error| RunError::Torch { step: 0, error })?;
         Ok(Self {
             normalization,
+            background,
+            view: 0,
             programs,
             redirected: BTreeMap::new(),
             waking: vec![false; images],
@@ -88,9 +119,40 @@ impl Evaluator {
         })
     }
 
-    /// The sum and its parts for `pictures` `[n, c, h, w]`; with `climb` on this step's views and with gradients, else on the clean
-    /// pictures and without.
-    pub fn evaluate(
+    /// The sum and its parts for `pictures` `[n, c, h, w]` with gradients: their mean over this step's views, of which clean steps have one.
+    pub fn climb(
+        &mut self,
+        step: u32,
+        pictures: &Tensor,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Evaluation, RunError> {
+        let per_step = self.plan.spec.views_per_step;
+        let views = if self.plan.spec.is_clean(step) { 1 } else { per_step };
+        self.view = (step - 1) * per_step + 1;
+        let mut sum = self.evaluate(step, pictures, true, cancelled)?;
+        for _ in 1..views {
+            self.view += 1;
+            let next = self.evaluate(step, pictures, true, cancelled)?;
+            sum.add(next).map_err(|error| RunError::Torch { step, error })?;
+        }
+        if views > 1 {
+            sum.divide(views).map_err(|error| RunError::Torch { step, error })?;
+        }
+        Ok(sum)
+    }
+
+    /// The sum and its parts for `pictures` `[n, c, h, w]` without gradients, and without transforms.
+    pub fn score(
+        &mut self,
+        step: u32,
+        pictures: &Tensor,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Evaluation, RunError> {
+        self.evaluate(step, pictures, false, cancelled)
+    }
+
+    /// With `climb` on this view and with gradients, else on the clean pictures and without.
+    fn evaluate(
         &mut self,
         step: u32,
         pictures: &Tensor,

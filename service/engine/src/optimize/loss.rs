@@ -34,6 +34,8 @@ pub struct Source {
 pub enum Read {
     /// The picture before its transforms.
     Image,
+    /// The picture's opacity.
+    Alpha,
     /// A layer, by its place in the plan's list.
     Layer(usize),
 }
@@ -125,6 +127,8 @@ pub const IMAGE_AXES: [Axis; 4] = [Axis::Batch, Axis::Channel, Axis::Height, Axi
 pub struct Reading {
     images: Vec<u32>,
     pictures: Slot,
+    /// Where pictures have one.
+    opacity: Option<Slot>,
     /// One per layer of the plan; `None` where the pass does not read it.
     layers: Vec<Option<Slot>>,
     /// By the spec's reference: the same values for it in the place of each picture, through the picture's own transforms.
@@ -172,12 +176,20 @@ impl Slot {
 }
 
 impl Reading {
-    /// Takes the pictures `images` of a pass, `[n, c, h, w]`, and the layers that it read.
-    pub fn new(images: &[u32], pictures: &Tensor, layers: &[Option<Layer>]) -> Result<Self, TchError> {
+    /// Takes the pictures `images` of a pass, `[n, c, h, w]`, and the layers that it read. The first `colors` channels are the
+    /// picture, one behind them its opacity.
+    pub fn new(
+        images: &[u32],
+        pictures: &Tensor,
+        colors: i64,
+        layers: &[Option<Layer>],
+    ) -> Result<Self, TchError> {
         let slot = |layer: &Layer| Slot::new(layer.value, layer.axes.to_vec());
         let layers = layers.iter().map(|l| l.as_ref().map(slot).transpose()).collect::<Result<_, _>>()?;
-        let pictures = Slot::new(pictures, IMAGE_AXES.to_vec())?;
-        Ok(Self { images: images.to_vec(), pictures, layers, references: BTreeMap::new() })
+        let part = |first, count| Slot::new(&channels(pictures, first, count)?, IMAGE_AXES.to_vec());
+        let opacity = (pictures.size()[1] > colors).then(|| part(colors, 1)).transpose()?;
+        let (images, pictures) = (images.to_vec(), part(0, colors)?);
+        Ok(Self { images, pictures, opacity, layers, references: BTreeMap::new() })
     }
 
     /// Takes what the same pass made of references.
@@ -187,7 +199,11 @@ impl Reading {
 
     /// Takes what the same pass read at the next step, and empties the gradients.
     pub fn refresh(&mut self, pictures: &Tensor, layers: &[Option<Layer>]) -> Result<(), TchError> {
-        self.pictures.refresh(pictures)?;
+        let colors = self.pictures.value.size()[1];
+        self.pictures.refresh(&channels(pictures, 0, colors)?)?;
+        if let Some(opacity) = &mut self.opacity {
+            opacity.refresh(&channels(pictures, colors, 1)?)?;
+        }
         for (slot, layer) in self.layers.iter_mut().zip(layers) {
             if let (Some(slot), Some(layer)) = (slot, layer) {
                 slot.refresh(layer.value)?;
@@ -196,9 +212,13 @@ impl Reading {
         Ok(())
     }
 
-    /// The gradient that terms gave for the pictures themselves, `[n, c, h, w]`, on the CPU.
-    pub fn picture_gradient(&self) -> &Tensor {
-        self.pictures.gradient.tensor()
+    /// The gradient that terms gave for the pictures themselves and for their opacity, `[n, c, h, w]`, on the CPU.
+    pub fn picture_gradient(&self) -> Result<Tensor, TchError> {
+        let colors = self.pictures.gradient.tensor();
+        match &self.opacity {
+            Some(opacity) => Tensor::f_cat(&[colors, opacity.gradient.tensor()], 1),
+            None => Ok(colors.shallow_clone()),
+        }
     }
 
     /// The gradient that terms gave for a layer of the plan, on the CPU; `None` where the pass does not read it.
@@ -209,6 +229,7 @@ impl Reading {
     fn slot(&self, read: Read) -> &Slot {
         match read {
             Read::Image => &self.pictures,
+            Read::Alpha => self.opacity.as_ref().expect(READ),
             Read::Layer(layer) => self.layers[layer].as_ref().expect(READ),
         }
     }
@@ -218,6 +239,7 @@ impl Reading {
         let reference = self.references.get(&reference).expect(READ);
         match source.read {
             Read::Image => &reference.pictures,
+            Read::Alpha => unreachable!("the host refuses taps of a reference's opacity"),
             Read::Layer(layer) => reference.layers[layer].as_ref().expect(READ),
         }
     }
@@ -230,6 +252,11 @@ impl Reading {
 }
 
 const READ: &str = "a pass reads all that the terms of its pictures read";
+
+/// Some channels of `[n, c, h, w]`, in memory of their own where they are not all.
+fn channels(pictures: &Tensor, first: i64, count: i64) -> Result<Tensor, TchError> {
+    pictures.f_narrow(1, first, count)?.f_contiguous()
+}
 
 /// A term's values for some pictures of a group.
 pub struct TermValues {

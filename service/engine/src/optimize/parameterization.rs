@@ -1,83 +1,150 @@
-//! How numbers become a picture: one file per parameterization, and the colour space they share.
+//! How numbers become a picture: one file per parameterization, and what they share: the start, colours, transparency, a common part.
 
-mod color;
-mod fourier;
+pub mod color;
+mod cppn;
+pub mod fourier;
+mod laplacian;
+mod maco;
 mod pixel;
+mod shared;
 
 use crate::seed::{Draws, Use};
 use crate::spec::{self, OptimizeSpec};
+use shared::Shared;
 use tch::{Device, TchError, Tensor};
+
+/// What the optimizer moves, and the way from there to pictures.
+trait Basis {
+    /// The shape of one picture's numbers.
+    fn shape(&self) -> Vec<i64>;
+    /// Where one picture starts: as many numbers.
+    fn start(&self, draws: &mut Draws) -> Vec<f32>;
+    /// `[n, shape…]` to `[n, c, h, w]`, f32, around 0, differentiable.
+    fn images(&self, numbers: &Tensor) -> Result<Tensor, TchError>;
+    /// Numbers that [`Basis::images`] takes to these; `None` where not every picture can be reached ([`spec::Basis::has_inverse`]).
+    fn numbers(&self, images: &Tensor) -> Result<Option<Tensor>, TchError>;
+}
+
+/// The basis of a spec, for `channels` of `height` × `width` pixels.
+fn basis(
+    spec: &spec::Basis,
+    channels: i64,
+    height: i64,
+    width: i64,
+    device: Device,
+) -> Result<Box<dyn Basis>, TchError> {
+    Ok(match spec {
+        &spec::Basis::Pixel { standard_deviation } => {
+            Box::new(pixel::Pixel { shape: [channels, height, width], standard_deviation })
+        }
+        &spec::Basis::Fourier { standard_deviation, decay_power } => {
+            let fourier = fourier::Fourier::new(channels, height, width, decay_power, device)?;
+            Box::new(fourier.starting_at(standard_deviation))
+        }
+        &spec::Basis::Laplacian { standard_deviation, levels } => {
+            Box::new(laplacian::Laplacian { channels, height, width, levels, standard_deviation })
+        }
+        &spec::Basis::Cppn { layers, channels: units } => {
+            Box::new(cppn::Cppn::new(channels, height, width, layers, units, device)?)
+        }
+        spec::Basis::Maco { magnitude } => {
+            Box::new(maco::Maco::new(channels, height, width, magnitude.as_deref(), device)?)
+        }
+    })
+}
 
 /// The pictures of a job as what the optimizer moves.
 pub struct Canvas {
-    /// A leaf that requires gradients; its first axis counts images.
-    parameters: Tensor,
-    kind: Kinds,
+    /// Leaves that require gradients. The first holds each picture's own numbers, its first axis counts pictures; a second one those that they
+    /// share, its first axis is 1.
+    leaves: Vec<Tensor>,
+    basis: Box<dyn Basis>,
+    shared: Option<Shared>,
     decorrelate_colors: bool,
-}
-
-enum Kinds {
-    Pixel,
-    Fourier(fourier::Fourier),
+    alpha: bool,
 }
 
 impl Canvas {
     /// Draws the start of every picture of the spec, each from its own key.
     pub fn start(spec: &OptimizeSpec, channels: i64, device: Device) -> Result<Self, TchError> {
         let (height, width) = (i64::from(spec.height), i64::from(spec.width));
-        let (shape, kind, deviation) = match spec.parameterization {
-            spec::Parameterization::Pixel { standard_deviation } => {
-                (vec![channels, height, width], Kinds::Pixel, standard_deviation)
-            }
-            spec::Parameterization::Fourier { standard_deviation, decay_power } => {
-                let fourier = fourier::Fourier::new(height, width, decay_power, device)?;
-                (fourier.shape(channels), Kinds::Fourier(fourier), standard_deviation)
-            }
+        let given = &spec.parameterization;
+        let channels = channels + i64::from(given.alpha);
+        let basis = basis(&given.basis, channels, height, width, device)?;
+        let shape = basis.shape();
+        let start = |image| {
+            let numbers = basis.start(&mut Draws::new(spec.seed, image, 0, Use::Start));
+            Tensor::f_from_slice(&numbers)?.f_reshape(&shape)
         };
-        let starts: Vec<Tensor> = (0..spec.images)
-            .map(|image| {
-                let mut draws = Draws::new(spec.seed, image, 0, Use::Start);
-                let count = shape.iter().product::<i64>();
-                let values: Vec<f32> = (0..count).map(|_| (draws.normal() * deviation) as f32).collect();
-                Tensor::f_from_slice(&values)?.f_reshape(&shape)
-            })
-            .collect::<Result<_, _>>()?;
-        let parameters = Tensor::f_stack(&starts, 0)?.f_to(device)?.set_requires_grad(true);
-        Ok(Self { parameters, kind, decorrelate_colors: spec.decorrelate_colors })
+        let starts: Vec<Tensor> = (0..spec.images).map(start).collect::<Result<_, _>>()?;
+        let mut leaves = vec![Tensor::f_stack(&starts, 0)?.f_to(device)?.set_requires_grad(true)];
+        let shared = given.shared.as_ref().map(|shared| Shared::new(shared, channels, height, width));
+        if let Some(shared) = &shared {
+            let numbers = shared.start(&mut Draws::new(spec.seed, 0, 0, Use::Shared));
+            let numbers = Tensor::f_from_slice(&numbers)?.f_unsqueeze(0)?;
+            leaves.push(numbers.f_to(device)?.set_requires_grad(true));
+        }
+        Ok(Self { leaves, basis, shared, decorrelate_colors: given.decorrelate_colors, alpha: given.alpha })
     }
 
-    /// What the optimizer moves; the first axis counts images.
-    pub fn parameters(&self) -> &Tensor {
-        &self.parameters
+    /// What the optimizer moves: each picture's own numbers, whose first axis counts pictures, then those that all share, whose first axis
+    /// is 1.
+    pub fn leaves(&self) -> &[Tensor] {
+        &self.leaves
     }
 
-    /// The pictures, `[n, c, h, w]`, f32, each in `0..=1`, differentiable in the parameters.
+    /// The pictures, `[n, c, h, w]`, f32, each in `0..=1`, differentiable in the leaves; the last channel is the opacity, where
+    /// there is one.
     ///
     /// The sigmoid keeps them in range without clipping gradients (lucid, `optvis/param/color.py`, `to_valid_rgb`).
     pub fn images(&self) -> Result<Tensor, TchError> {
-        let plain = match &self.kind {
-            Kinds::Pixel => pixel::images(&self.parameters)?,
-            Kinds::Fourier(fourier) => fourier.images(&self.parameters)?,
-        };
-        let colored = if self.decorrelate_colors { color::correlate(&plain)? } else { plain };
-        colored.f_sigmoid()
+        let mut plain = self.basis.images(&self.leaves[0])?;
+        if let Some(shared) = &self.shared {
+            plain = plain.f_add(&shared.images(&self.leaves[1], plain.size()[0])?)?;
+        }
+        self.on_colors(&plain, color::correlate)?.f_sigmoid()
     }
 
     /// Makes these pictures, `[n, c, h, w]`, f32, in `0..=1`, the ones at `places`: the exact inverse of [`Canvas::images`], but for
-    /// values nearer than a quarter of a grey level to 0 or 1, which the sigmoid does not reach.
+    /// values nearer than a quarter of a grey level to 0 or 1, which the sigmoid does not reach. What pictures share stays as it is.
     pub fn set_images(&mut self, places: &Tensor, pictures: &Tensor) -> Result<(), TchError> {
         let logits = pictures.f_clamp(NEAREST, 1.0 - NEAREST)?.f_logit(None::<f64>)?;
-        let plain = if self.decorrelate_colors { color::decorrelate(&logits)? } else { logits };
-        let parameters = match &self.kind {
-            Kinds::Pixel => plain,
-            Kinds::Fourier(fourier) => fourier.parameters(&plain)?,
-        };
-        tch::no_grad(|| self.parameters.f_index_copy_(0, places, &parameters).map(|_| ()))
+        let mut plain = self.on_colors(&logits, color::decorrelate)?;
+        if let Some(shared) = &self.shared {
+            let all = shared.images(&self.leaves[1], self.leaves[0].size()[0])?.detach();
+            plain = plain.f_sub(&all.f_index_select(0, places)?)?;
+        }
+        let numbers = self.basis.numbers(&plain)?;
+        let numbers =
+            numbers.ok_or_else(|| TchError::Shape("this parameterization has no inverse".into()))?;
+        tch::no_grad(|| self.leaves[0].f_index_copy_(0, places, &numbers).map(|_| ()))
+    }
+
+    /// The pictures' colours through `mix`, where they are decorrelated; opacity as it is.
+    fn on_colors(
+        &self,
+        plain: &Tensor,
+        mix: fn(&Tensor) -> Result<Tensor, TchError>,
+    ) -> Result<Tensor, TchError> {
+        match (self.decorrelate_colors, self.alpha) {
+            (false, _) => Ok(plain.shallow_clone()),
+            (true, false) => mix(plain),
+            (true, true) => {
+                let colors = plain.size()[1] - 1;
+                let mixed = mix(&plain.f_narrow(1, 0, colors)?)?;
+                Tensor::f_cat(&[mixed, plain.f_narrow(1, colors, 1)?], 1)
+            }
+        }
     }
 }
 
 /// How near to black and white a picture may come before it is taken back through the sigmoid: a quarter of a grey level.
 const NEAREST: f64 = 1.0 / 1024.0;
+
+/// So many draws from a normal distribution around 0.
+fn normals(draws: &mut Draws, count: i64, standard_deviation: f64) -> Vec<f32> {
+    (0..count).map(|_| (draws.normal() * standard_deviation) as f32).collect()
+}
 
 /// A standard normal `[n, c, h, w]` for tests of the parts.
 #[cfg(test)]
@@ -88,66 +155,5 @@ fn noise(shape: &[i64]) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::Parameterization;
-
-    fn spec(parameterization: Parameterization, height: u32, width: u32, images: u32) -> OptimizeSpec {
-        OptimizeSpec { parameterization, images, ..crate::optimize::testing::spec(height, width) }
-    }
-
-    const FOURIER: Parameterization =
-        Parameterization::Fourier { standard_deviation: 0.01, decay_power: 1.0 };
-
-    /// Lucid's start before the sigmoid has these deviations at sd 0.01, p = 1 and the division by 4 (derived
-    /// from its formula; a mean over the whole picture's spectrum).
-    #[test]
-    fn a_fourier_start_is_as_strong_as_lucids() {
-        for (side, expected) in [(64, 0.0180), (128, 0.0195), (224, 0.0206)] {
-            let canvas = Canvas::start(&spec(FOURIER, side, side, 8), 3, Device::Cpu).unwrap();
-            let images = canvas.images().unwrap();
-            let logits = images.logit(None::<f64>);
-            let deviation = logits.std(false).double_value(&[]);
-            assert!((deviation / expected - 1.0).abs() < 0.1, "{side}: {deviation} against {expected}");
-        }
-    }
-
-    #[test]
-    fn pictures_are_taken_back_exactly() {
-        for parameterization in [FOURIER, Parameterization::Pixel { standard_deviation: 0.01 }] {
-            for (height, width, channels) in [(96, 160, 3), (33, 20, 3), (8, 9, 1), (8, 8, 5)] {
-                let spec = OptimizeSpec {
-                    decorrelate_colors: channels == 3,
-                    ..spec(parameterization, height, width, 3)
-                };
-                let mut canvas = Canvas::start(&spec, channels, Device::Cpu).unwrap();
-                let before = canvas.images().unwrap().detach();
-                let shape = [2, channels, i64::from(height), i64::from(width)];
-                let wanted = super::noise(&shape).sigmoid();
-                canvas.set_images(&Tensor::from_slice(&[0i64, 2]), &wanted).unwrap();
-                let after = canvas.images().unwrap().detach();
-                let moved = Tensor::stack(&[after.get(0), after.get(2)], 0);
-                let error = (moved - &wanted).abs().max().double_value(&[]);
-                assert!(error < 1e-5, "{parameterization:?} {height}×{width}×{channels}: {error}");
-                assert_eq!(after.get(1), before.get(1), "the one between stays as it is");
-            }
-        }
-    }
-
-    #[test]
-    fn images_have_the_asked_shape_and_range_and_do_not_depend_on_their_number() {
-        for parameterization in [FOURIER, Parameterization::Pixel { standard_deviation: 0.01 }] {
-            for (height, width) in [(96, 160), (33, 20), (1, 1)] {
-                let one = Canvas::start(&spec(parameterization, height, width, 1), 3, Device::Cpu).unwrap();
-                let three = Canvas::start(&spec(parameterization, height, width, 3), 3, Device::Cpu).unwrap();
-                let (a, b) = (one.images().unwrap(), three.images().unwrap());
-                assert_eq!(b.size(), [3, 3, i64::from(height), i64::from(width)]);
-                assert!(b.min().double_value(&[]) > 0.0 && b.max().double_value(&[]) < 1.0);
-                assert!(a.get(0).allclose(&b.get(0), 1e-6, 1e-6, false));
-                if height > 1 {
-                    assert!(!b.get(0).allclose(&b.get(1), 1e-3, 1e-3, false), "starts differ");
-                }
-            }
-        }
-    }
-}
+#[path = "parameterization_tests.rs"]
+mod tests;

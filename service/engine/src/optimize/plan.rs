@@ -78,6 +78,7 @@ pub fn prepare(
     let objective = all_bound.then(|| Objective::new(spec.objective.as_ref(), &kinds));
     if let Some(objective) = &objective {
         errors.extend(uncovered(spec, &terms, objective));
+        errors.extend(irreversible(spec, &terms));
         errors.extend(misused(spec.objective.as_ref(), &kinds));
         errors.extend(overflowing(&terms, objective));
     }
@@ -114,9 +115,13 @@ fn check_memory(
         let compared = compared.saturating_mul(pass.references.len() as u64);
         Ok(activations.saturating_add(compared).saturating_mul(pass.images.len() as u64))
     };
+    // All pictures leave the canvas together.
+    let channels = u64::from(model.manifest().input.channels.count()) + 1;
+    let of_canvas = spec.parameterization.basis.elements(pixels / (channels - 1), channels);
+    let canvas = of_canvas.saturating_mul(u64::from(spec.images));
     let of_group = |group: &Group| group.passes.iter().map(of_pass).sum::<Result<u64, ModelError>>();
     let elements = match groups.iter().map(of_group).collect::<Result<Vec<_>, _>>() {
-        Ok(elements) => elements.into_iter().max()?,
+        Ok(elements) => elements.into_iter().max()?.saturating_add(canvas),
         Err(error) => return Some(FieldError::new("size", error.to_string())),
     };
     (elements > ELEMENTS_AT_ONCE).then(|| {
@@ -144,11 +149,33 @@ fn check_input(spec: &OptimizeSpec, model: &Model) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> =
         refusals.into_iter().map(|(axis, reason)| FieldError::new(field(axis), reason)).collect();
     let colors = matches!(model.manifest().input.channels, ChannelOrder::Rgb | ChannelOrder::Bgr);
-    if spec.decorrelate_colors && !colors {
+    if spec.parameterization.decorrelate_colors && !colors {
         errors.push(FieldError::new(
             "parameterization.decorrelate_colors",
             format!("true needs a model that takes colours; `{}` does not: leave it out", model.name()),
         ));
+    }
+    errors
+}
+
+/// What sets pictures needs a parameterization that every picture can be taken back to.
+fn irreversible(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Vec<FieldError> {
+    let basis = &spec.parameterization.basis;
+    if basis.has_inverse() {
+        return Vec::new();
+    }
+    let name = basis.name();
+    let way_out = "not every picture can be made by it; use `fourier`, `pixel` or `laplacian`";
+    let edits = terms.iter().enumerate().filter(|(_, term)| term.edits_images());
+    let mut errors: Vec<FieldError> = edits
+        .map(|(place, term)| {
+            let id = &term.info().id;
+            let reason = format!("`{id}` edits pictures, which `{name}` does not take back: {way_out}");
+            FieldError::new(format!("terms[{place}].id"), reason)
+        })
+        .collect();
+    if spec.start.is_some() {
+        errors.push(FieldError::new("start", format!("`{name}` cannot start from a picture: {way_out}")));
     }
     errors
 }
@@ -217,6 +244,14 @@ impl Binder<'_> {
         let source = |tap: &Tap| {
             let read = match tap {
                 Tap::Image { .. } => Read::Image,
+                Tap::Alpha if self.spec.parameterization.alpha => Read::Alpha,
+                Tap::Alpha => {
+                    let reason = format!(
+                        "`{}` reads the opacity of pictures, and these have none; ask for it by `parameterization.alpha`",
+                        term.id
+                    );
+                    return Err(FieldError::new(format!("terms[{place}].id"), reason));
+                }
                 Tap::Layer { path, .. } => {
                     let layer = self.layer(path);
                     layer.map_err(|reason| FieldError::new(layer_field(place, term, path), reason))?
@@ -297,13 +332,18 @@ fn prepare_terms(
     };
     let channels = i64::from(model.manifest().input.channels.count());
     let picture = [channels, i64::from(spec.height), i64::from(spec.width)];
+    // Step operations edit the opacity as well.
+    let whole = [channels + i64::from(spec.parameterization.alpha), picture[1], picture[2]];
+    let whole_or_picture =
+        |term: &BoundTerm| if term.kind() == TermKind::StepOperation { whole } else { picture };
     let mut errors = Vec::new();
     for (place, term) in terms {
         let views: Result<Vec<View>, _> = term
             .sources
             .iter()
             .map(|source| match source.read {
-                Read::Image => shape_view(term.images.len(), &picture, &IMAGE_AXES),
+                Read::Image => shape_view(term.images.len(), &whole_or_picture(term), &IMAGE_AXES),
+                Read::Alpha => shape_view(term.images.len(), &[1, picture[1], picture[2]], &IMAGE_AXES),
                 Read::Layer(layer) => {
                     let LayerShape { shape, axes } = &shapes[layer];
                     let shape: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
@@ -357,7 +397,7 @@ fn layers_of(image: u32, terms: &[BoundTerm]) -> Vec<usize> {
         .flat_map(|term| &term.sources)
         .filter_map(|source| match source.read {
             Read::Layer(layer) => Some(layer),
-            Read::Image => None,
+            Read::Image | Read::Alpha => None,
         })
         .collect();
     layers.sort_unstable();

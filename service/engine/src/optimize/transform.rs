@@ -1,7 +1,7 @@
 //! What is done to pictures before the network sees them: the spec's list as one resampling per picture.
 //!
-//! Each transform but noise is an affine map of the plane, in pixels around the picture's centre. These compose to one map per picture
-//! and step, so that a picture is resampled once and pictures with different draws share a pass; noise is added afterwards.
+//! Each transform of places is an affine map of the plane, in pixels around the picture's centre. These compose to one map per picture
+//! and view, so that a picture is resampled once and pictures with different draws share a pass; those of values come afterwards, in their order.
 
 mod affine;
 
@@ -10,38 +10,58 @@ use crate::spec::{OptimizeSpec, Transform};
 use affine::Affine;
 use tch::{Kind, TchError, Tensor};
 
-/// Transforms the pictures `numbers` of the spec, `images` `[n, c, h, w]` in `0..=1`, each by its own draws for `step`.
+/// Transforms the pictures `numbers` of the spec, `images` `[n, c, h, w]` in `0..=1`, each by its own draws for this `view`.
 ///
-/// Returns `[n, c, h, w]`, differentiable in `images`; at the spec's clean steps these themselves. What lies outside a picture is mid grey
-/// where the list pads, else the nearest pixel of its edge.
-pub fn views(spec: &OptimizeSpec, numbers: &[u32], step: u32, images: &Tensor) -> Result<Tensor, TchError> {
-    if spec.transforms.is_empty() || spec.steps.saturating_sub(step) < spec.clean_steps {
-        return Ok(images.shallow_clone());
-    }
-    let maps: Vec<Affine> = numbers.iter().map(|&image| draw(spec, image, step)).collect();
+/// Returns `[n, c, h, w]`, differentiable in `images`. What lies outside a picture is mid grey where the list pads, else the
+/// nearest pixel of its edge.
+pub fn views(spec: &OptimizeSpec, numbers: &[u32], view: u32, images: &Tensor) -> Result<Tensor, TchError> {
+    let maps: Vec<Affine> = numbers.iter().map(|&image| draw(spec, image, view)).collect();
     let padded = spec.transforms.iter().any(|t| matches!(t, Transform::Pad { px } if *px > 0));
     let mut views = sample(images, &maps, padded)?;
-    for (place, transform) in spec.transforms.iter().enumerate() {
-        if let Transform::Noise { standard_deviation } = *transform {
-            let noise = noise(spec, numbers, step, place as u32, images)?;
-            views = views.f_add(&noise.f_mul_scalar(standard_deviation)?)?;
+    for (place, transform) in (0..).zip(&spec.transforms) {
+        match *transform {
+            Transform::Noise { standard_deviation } => {
+                let noise = noise(spec, numbers, view, place, images)?;
+                views = views.f_add(&noise.f_mul_scalar(standard_deviation)?)?;
+            }
+            Transform::ColorShift { shift, scale } => {
+                let draws = |&image: &u32| Draws::new(spec.seed, image, view, Use::Transform(place));
+                let shifts: Vec<Draws> = numbers.iter().map(draws).collect();
+                views = color_shift(&views, shifts, shift, scale)?;
+            }
+            _ => {}
         }
     }
     Ok(views)
+}
+
+/// Each channel of each picture times e^s plus m, from the picture's draws.
+fn color_shift(views: &Tensor, draws: Vec<Draws>, shift: f64, scale: f64) -> Result<Tensor, TchError> {
+    let channels = views.size()[1];
+    let (mut factors, mut sums) = (Vec::new(), Vec::new());
+    for mut draws in draws {
+        for _ in 0..channels {
+            factors.push(draws.uniform(-scale, scale).exp() as f32);
+            sums.push(draws.uniform(-shift, shift) as f32);
+        }
+    }
+    let column =
+        |values: &[f32]| Tensor::f_from_slice(values)?.f_reshape([-1, channels, 1, 1])?.f_to(views.device());
+    views.f_mul(&column(&factors)?)?.f_add(&column(&sums)?)
 }
 
 /// Standard normal numbers of the shape of `images`, each picture's by its own draws.
 fn noise(
     spec: &OptimizeSpec,
     numbers: &[u32],
-    step: u32,
+    view: u32,
     place: u32,
     images: &Tensor,
 ) -> Result<Tensor, TchError> {
     let size = images.size();
     let count = size[1..].iter().product::<i64>();
     let rows = numbers.iter().map(|&image| {
-        let mut draws = Draws::new(spec.seed, image, step, Use::Transform(place));
+        let mut draws = Draws::new(spec.seed, image, view, Use::Transform(place));
         let values: Vec<f32> = (0..count).map(|_| draws.normal() as f32).collect();
         Tensor::f_from_slice(&values)?.f_reshape(&size[1..])
     });
@@ -49,14 +69,14 @@ fn noise(
     Tensor::f_stack(&rows, 0)?.f_to(images.device())
 }
 
-/// Where picture `image` is read at `step`: the map from a view's place to the picture's, which undoes the list from its end.
-fn draw(spec: &OptimizeSpec, image: u32, step: u32) -> Affine {
+/// Where picture `image` is read for a view: the map from a view's place to the picture's, which undoes the list from its end.
+fn draw(spec: &OptimizeSpec, image: u32, view: u32) -> Affine {
     let mut map = Affine::IDENTITY;
     for (place, transform) in spec.transforms.iter().enumerate() {
-        let mut draws = Draws::new(spec.seed, image, step, Use::Transform(place as u32));
+        let mut draws = Draws::new(spec.seed, image, view, Use::Transform(place as u32));
         let undo = match *transform {
-            // A border moves nothing: it decides only what lies outside the picture. Noise is no map.
-            Transform::Pad { .. } | Transform::Noise { .. } => continue,
+            // A border moves nothing: it decides only what lies outside the picture. Noise and colours are no maps.
+            Transform::Pad { .. } | Transform::Noise { .. } | Transform::ColorShift { .. } => continue,
             Transform::Jitter { px } => {
                 let mut offset = || f64::from(draws.whole(px)) - f64::from(px / 2);
                 Affine::shift(offset(), offset())
@@ -89,12 +109,35 @@ const BILINEAR: i64 = 0;
 const OUTSIDE_ZERO: i64 = 0;
 const OUTSIDE_EDGE: i64 = 1;
 
-/// Reads each picture at its map, bilinearly.
+/// Where neighbours of a view lie further apart in the picture than this, the picture is shrunk first: below 0.8 of its size a view would
+/// leave pixels out.
+const SHRINKING: f64 = 1.25;
+
+/// Reads each picture at its map, bilinearly, without aliasing.
 fn sample(images: &Tensor, maps: &[Affine], padded: bool) -> Result<Tensor, TchError> {
-    let (_, _, height, width) = images.size4()?;
+    if maps.iter().all(|map| map.step() <= SHRINKING) {
+        return read(images, images.size(), maps, padded);
+    }
+    let rows = (0..).zip(maps).map(|(row, map)| {
+        let image = images.f_narrow(0, row, 1)?;
+        let (size, step) = (image.size(), map.step());
+        if step <= SHRINKING {
+            return read(&image, size, std::slice::from_ref(map), padded);
+        }
+        let side = |side: i64| ((side as f64 / step).round() as i64).max(1);
+        let small = [side(size[2]), side(size[3])];
+        let small = image.f_internal_upsample_bilinear2d_aa(small, false, None::<f64>, None::<f64>)?;
+        read(&small, size, std::slice::from_ref(map), padded)
+    });
+    Tensor::f_cat(&rows.collect::<Result<Vec<_>, TchError>>()?, 0)
+}
+
+/// Reads pictures of the views' `size`, or such that were shrunk, at their maps.
+fn read(images: &Tensor, size: Vec<i64>, maps: &[Affine], padded: bool) -> Result<Tensor, TchError> {
+    let (height, width) = (size[2], size[3]);
     let rows: Vec<f32> = maps.iter().flat_map(|map| map.normalized(height, width)).collect();
     let theta = Tensor::f_from_slice(&rows)?.f_reshape([maps.len() as i64, 2, 3])?.f_to(images.device())?;
-    let grid = Tensor::f_affine_grid_generator(&theta.f_to_kind(Kind::Float)?, images.size(), false)?;
+    let grid = Tensor::f_affine_grid_generator(&theta.f_to_kind(Kind::Float)?, &size, false)?;
     if padded {
         // Zero outside is grey outside when grey is zero.
         let around_grey = images.f_sub_scalar(GREY)?;
@@ -210,9 +253,37 @@ mod tests {
         let transforms = Transform::standard(32, 32);
         let testing = crate::optimize::testing::spec(32, 32);
         let spec = crate::spec::OptimizeSpec { transforms, steps: 8, clean_steps: 3, ..testing };
-        let picture = counted(32, 32);
-        let shown = |step| views(&spec, &[0], step, &picture).unwrap() == picture;
-        assert_eq!((1..=8).map(shown).collect::<Vec<_>>(), [[false; 5].as_slice(), &[true; 3]].concat());
+        let clean: Vec<bool> = (1..=8).map(|step| spec.is_clean(step)).collect();
+        assert_eq!(clean, [[false; 5].as_slice(), &[true; 3]].concat());
+    }
+
+    /// A view of half the size of stripes as fine as pixels is grey, not stripes; what is larger stays as it is.
+    #[test]
+    fn shrinking_leaves_no_pixel_out() {
+        let stripes = Tensor::from_slice(&[0.0f32, 1.0].repeat(32 * 16)).reshape([1, 1, 32, 32]);
+        let both = Tensor::cat(&[&stripes, &stripes], 0);
+        let views = sample(&both, &[Affine::scale(2.0), Affine::IDENTITY], false).unwrap();
+        let middle = views.get(0).narrow(1, 10, 12).narrow(2, 10, 12);
+        assert!((&middle - 0.5).abs().max().double_value(&[]) < 0.02, "{middle}");
+        assert!(views.get(1).allclose(&stripes.get(0), 1e-5, 1e-5, false));
+    }
+
+    #[test]
+    fn colours_shift_by_the_pictures_own_draws_within_their_range() {
+        let transforms = vec![Transform::ColorShift { shift: 0.1, scale: 0.5 }];
+        let spec = crate::spec::OptimizeSpec { transforms, ..crate::optimize::testing::spec(6, 10) };
+        let grey = Tensor::full([2, 3, 6, 10], 0.5, (Kind::Float, Device::Cpu));
+        let mut seen = Vec::new();
+        for view in 1..=200 {
+            let shown = views(&spec, &[3, 5], view, &grey).unwrap();
+            assert_eq!(views(&spec, &[5], view, &grey.narrow(0, 0, 1)).unwrap().get(0), shown.get(1));
+            seen.push(shown.get(0).get(0).get(0).double_value(&[0]));
+            assert_ne!(shown.get(0).get(0), shown.get(0).get(1), "each channel has its own");
+        }
+        let (least, most) = (-0.1 + 0.5 * (-0.5f64).exp(), 0.1 + 0.5 * 0.5f64.exp());
+        let found = (seen.iter().copied().fold(f64::MAX, f64::min), seen.iter().copied().fold(0.0, f64::max));
+        assert!(found.0 > least - 1e-6 && found.0 < least + 0.1, "{found:?} in {least} … {most}");
+        assert!(found.1 < most + 1e-6 && found.1 > most - 0.15, "{found:?} in {least} … {most}");
     }
 
     /// A picture's draws depend neither on its place in the pass nor on its mates, and differ by picture and step.

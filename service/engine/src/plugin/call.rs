@@ -4,7 +4,8 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use unitscope_sdk::abi::{
-    US_OK, US_TAP_IMAGE, US_TAP_LAYER, US_TAP_REFERENCE, us_error, us_status, us_step, us_tap, us_view,
+    US_OK, US_TAP_ALPHA, US_TAP_IMAGE, US_TAP_LAYER, US_TAP_REFERENCE, us_error, us_status, us_step, us_tap,
+    us_view,
 };
 
 use super::check::ErrorBuffer;
@@ -151,6 +152,8 @@ pub(super) unsafe fn copy_taps(taps: *const us_tap, n: u64) -> Result<Vec<Tap>, 
         let reference = tap.flags & US_TAP_REFERENCE != 0;
         match tap.what {
             US_TAP_IMAGE => Ok(Tap::Image { reference }),
+            US_TAP_ALPHA if reference => Err("a reference has no opacity".to_owned()),
+            US_TAP_ALPHA => Ok(Tap::Alpha),
             US_TAP_LAYER => {
                 // SAFETY: the caller's promise.
                 let path = unsafe { describe::text(tap.layer, PATH_BYTES, "a layer's path")? };
@@ -191,6 +194,7 @@ mod tests {
         check(US_TAP_IMAGE, 2, "", Err("flags 0x2 are none that this service knows"));
         check(US_TAP_LAYER, 5, "a", Err("flags 0x5 are none that this service knows"));
         check(US_TAP_LAYER, 0, "", Err("a layer's path is empty"));
-        check(3, 0, "", Err("kind 3 is none that this service knows"));
+        check(4, 0, "", Err("kind 4 is none that this service knows"));
+        check(US_TAP_ALPHA, 1, "", Err("a reference has no opacity"));
     }
 }

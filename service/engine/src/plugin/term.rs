@@ -44,6 +44,8 @@ pub enum Tap {
         /// The term's reference image in its place; its gradient is never wanted.
         reference: bool,
     },
+    /// The picture's opacity, in 0..=1.
+    Alpha,
 }
 
 impl Tap {
@@ -52,6 +54,7 @@ impl Tap {
     pub fn is_reference(&self) -> bool {
         match self {
             Tap::Layer { reference, .. } | Tap::Image { reference } => *reference,
+            Tap::Alpha => false,
         }
     }
 }
@@ -61,6 +64,7 @@ impl std::fmt::Display for Tap {
         match self {
             Tap::Layer { path, .. } => write!(f, "layer `{path}`")?,
             Tap::Image { .. } => f.write_str("the image")?,
+            Tap::Alpha => f.write_str("the opacity")?,
         }
         f.write_str(if self.is_reference() { " of the reference" } else { "" })
     }

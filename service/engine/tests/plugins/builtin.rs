@@ -135,7 +135,7 @@ fn l2() {
 #[test]
 fn other_penalties() {
     const IMAGES: [&[i64]; 3] = [&[2, 3, 5, 4], &[3, 1, 1, 6], &[2, 1, 7, 7]];
-    for term in ["l1", "l_infinity", "blur", "boundary_complexity"] {
+    for term in ["l1", "l_infinity", "blur", "boundary_complexity", "opacity"] {
         check(term, &[], &IMAGES);
     }
     check("boundary_complexity", &[("border_px", ParamValue::Int(1))], &IMAGES);

@@ -3,18 +3,18 @@
 use super::Wrong;
 use unitscope_engine::spec::{Moments, Optimizer, Rule, Schedule};
 use unitscope_proto::v1 as proto;
-use unitscope_proto::v1::{optimizer, schedule};
+use unitscope_proto::v1::{optimizer, parameterization, schedule};
 
-/// Unset is Adam at a constant rate. `steps` are the spec's, `most_steps` the server's limit.
+/// `steps` are the spec's, filled in, `most_steps` the server's limit.
 pub(super) fn optimizer(
-    given: Option<&proto::Optimizer>,
+    spec: &proto::OptimizeSpec,
     steps: u32,
     most_steps: u32,
     wrong: &mut Wrong,
 ) -> Optimizer {
+    let given = spec.optimizer.as_ref();
     let kind = given.and_then(|given| given.kind);
-    let (rule, learning_rate) =
-        rule(kind.unwrap_or(optimizer::Kind::Adam(optimizer::Adam::default())), wrong);
+    let (rule, learning_rate) = rule(kind.unwrap_or_else(|| default_kind(spec)), wrong);
     let schedule = given.and_then(|given| given.schedule).unwrap_or_default();
     let warmup_steps = schedule.warmup_steps.unwrap_or(0);
     let warmup_steps = wrong.within("optimizer.schedule.warmup_steps", warmup_steps, 0, most_steps);
@@ -33,6 +33,20 @@ pub(super) fn optimizer(
         }
     };
     Optimizer { rule, learning_rate, warmup_steps, schedule }
+}
+
+/// What goes well with the parameterization: lucid's notebook on CPPNs has 0.005, the authors of MACO NAdam at 1 (xplique).
+fn default_kind(spec: &proto::OptimizeSpec) -> optimizer::Kind {
+    let parameterization = spec.parameterization.as_ref().and_then(|given| given.kind.as_ref());
+    match parameterization {
+        Some(parameterization::Kind::Maco(_)) => {
+            optimizer::Kind::Nadam(optimizer::NAdam { learning_rate: Some(1.0), ..Default::default() })
+        }
+        Some(parameterization::Kind::Cppn(_)) => {
+            optimizer::Kind::Adam(optimizer::Adam { learning_rate: Some(0.005), ..Default::default() })
+        }
+        _ => optimizer::Kind::Adam(optimizer::Adam::default()),
+    }
 }
 
 /// The rule and its learning rate.

@@ -5,7 +5,7 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use std::sync::Arc;
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Expression, Moments, Optimizer, Parameterization, Rule, Schedule, Transform};
+use unitscope_engine::spec::{Basis, Expression, Moments, Optimizer, Rule, Schedule, Transform};
 use unitscope_proto::v1::{expression, optimizer, parameterization, schedule, transform};
 
 fn good() -> proto::OptimizeSpec {
@@ -41,11 +41,14 @@ fn defaults_are_filled_in() {
     let spec = parse(&good()).unwrap();
     let optimize = spec.optimize;
     assert_eq!((optimize.images, optimize.steps, optimize.seed, optimize.images_per_pass), (1, 512, 0, 1));
-    assert_eq!((optimize.height, optimize.width, optimize.decorrelate_colors), (32, 64, true));
+    assert_eq!(
+        (optimize.height, optimize.width, optimize.parameterization.decorrelate_colors),
+        (32, 64, true)
+    );
     assert_eq!(optimize.transforms, Transform::standard(32, 64));
     assert_eq!(optimize.optimizer, Optimizer::DEFAULT);
-    let fourier = Parameterization::Fourier { standard_deviation: 0.01, decay_power: 1.0 };
-    assert_eq!(optimize.parameterization, fourier);
+    let fourier = Basis::Fourier { standard_deviation: 0.01, decay_power: 1.0 };
+    assert_eq!(optimize.parameterization.basis, fourier);
     assert_eq!((optimize.terms[0].weight, &optimize.terms[0].images[..]), (1.0, &[0][..]));
 }
 
@@ -153,10 +156,55 @@ fn transforms_are_checked() {
     check(crop(0.5, 0.4), "transforms.transforms[0].random_crop.max");
     let flip = transform::RandomFlip { probability: Some(1.5) };
     check(Some(transform::Kind::RandomFlip(flip)), "transforms.transforms[0].random_flip.probability");
+    let colors = transform::ColorShift { shift: Some(1.5), scale: None };
+    check(Some(transform::Kind::ColorShift(colors)), "transforms.transforms[0].color_shift.shift");
     let noise = transform::Noise { standard_deviation: f64::NAN };
     check(Some(transform::Kind::Noise(noise)), "transforms.transforms[0].noise.standard_deviation");
     let rotate = transform::RandomRotate { degrees: -1.0 };
     check(Some(transform::Kind::RandomRotate(rotate)), "transforms.transforms[0].random_rotate.degrees");
+}
+
+#[test]
+fn magnitudes_are_checked() {
+    let check_magnitude = |channels, height, columns, values: &[f32], field: &str| {
+        let magnitude = proto::SpectrumMagnitude {
+            channels,
+            height,
+            columns,
+            values: values.to_vec(),
+            blake3: String::new(),
+        };
+        let kind = parameterization::Kind::Maco(parameterization::Maco { magnitude: Some(magnitude) });
+        let parameterization = proto::Parameterization { kind: Some(kind), ..Default::default() };
+        let field = format!("parameterization.maco.magnitude.{field}");
+        check(|spec| spec.parameterization = Some(parameterization), &[&field]);
+    };
+    check_magnitude(2, 2, 2, &[1.0; 8], "channels");
+    check_magnitude(1, 1, 2, &[1.0; 4], "height");
+    check_magnitude(1, 2, 2, &[1.0; 5], "values");
+    check_magnitude(1, 4096, 2049, &[1.0; 4], "values");
+    check_magnitude(1, 2, 2, &[1.0, -1.0, 0.0, 0.0], "values[1]");
+    check_magnitude(1, 2, 2, &[1.0, 1.0, f32::NAN, 0.0], "values[2]");
+    check_magnitude(1, 2, 2, &[0.0; 4], "values");
+}
+
+#[test]
+fn a_parameterization_brings_its_optimizer() {
+    let optimizer = |kind| {
+        let parameterization = Some(proto::Parameterization { kind: Some(kind), ..Default::default() });
+        let spec = parse(&proto::OptimizeSpec { parameterization, ..good() });
+        spec.unwrap().optimize.optimizer
+    };
+    let maco = optimizer(parameterization::Kind::Maco(parameterization::Maco::default()));
+    assert!(matches!(maco.rule, Rule::NAdam { .. }) && maco.learning_rate == 1.0, "{maco:?}");
+    let cppn = optimizer(parameterization::Kind::Cppn(parameterization::Cppn::default()));
+    assert!(matches!(cppn.rule, Rule::Adam(_)) && cppn.learning_rate == 0.005, "{cppn:?}");
+}
+
+#[test]
+fn views_are_bounded() {
+    check(|spec| spec.views_per_step = Some(0), &["views_per_step"]);
+    check(|spec| spec.views_per_step = Some(33), &["views_per_step"]);
 }
 
 #[test]
@@ -170,12 +218,31 @@ fn seventeen_transforms_are_too_many() {
 
 #[test]
 fn parameterizations_are_checked() {
-    let parameterized = |kind| Some(proto::Parameterization { kind: Some(kind), decorrelate_colors: None });
+    let parameterized = |kind| Some(proto::Parameterization { kind: Some(kind), ..Default::default() });
     let pixel = parameterization::Pixel { standard_deviation: Some(0.0) };
     check(
         |spec| spec.parameterization = parameterized(parameterization::Kind::Pixel(pixel)),
         &["parameterization.pixel.standard_deviation"],
     );
+    let laplacian = parameterization::Laplacian { standard_deviation: None, levels: Some(13) };
+    check(
+        |spec| spec.parameterization = parameterized(parameterization::Kind::Laplacian(laplacian)),
+        &["parameterization.laplacian.levels"],
+    );
+    let cppn = parameterization::Cppn { layers: Some(0), channels: Some(65) };
+    check(
+        |spec| spec.parameterization = parameterized(parameterization::Kind::Cppn(cppn)),
+        &["parameterization.cppn.layers", "parameterization.cppn.channels"],
+    );
+    let divisors = vec![2, 0];
+    let shared = Some(parameterization::Shared { divisors, anchors: Some(9) });
+    check(
+        |spec| spec.parameterization = Some(proto::Parameterization { shared, ..Default::default() }),
+        &["parameterization.shared.divisors[1]", "parameterization.shared.anchors"],
+    );
+    let maco = parameterized(parameterization::Kind::Maco(parameterization::Maco::default()));
+    let alpha = proto::Parameterization { alpha: true, ..maco.unwrap_or_default() };
+    check(|spec| spec.parameterization = Some(alpha), &["parameterization.alpha"]);
     let fourier = parameterization::Fourier { standard_deviation: Some(f64::NAN), decay_power: Some(4.1) };
     check(
         |spec| spec.parameterization = parameterized(parameterization::Kind::Fourier(fourier)),
@@ -224,7 +291,7 @@ fn numbers_that_float32_cannot_hold_are_refused() {
         let pixel = parameterization::Pixel { standard_deviation: Some(value) };
         let kind = Some(parameterization::Kind::Pixel(pixel));
         check(
-            |spec| spec.parameterization = Some(proto::Parameterization { kind, decorrelate_colors: None }),
+            |spec| spec.parameterization = Some(proto::Parameterization { kind, ..Default::default() }),
             &["parameterization.pixel.standard_deviation"],
         );
     }

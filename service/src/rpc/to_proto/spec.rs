@@ -6,7 +6,7 @@ use crate::job::Spec;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use unitscope_engine::plugin::ParamValue;
-use unitscope_engine::spec::{Expression, Parameterization, TermSpec, Transform};
+use unitscope_engine::spec::{Basis, Expression, TermSpec, Transform};
 use unitscope_proto::v1 as proto;
 use unitscope_proto::v1::{expression, parameterization, transform};
 
@@ -20,8 +20,9 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         steps: Some(optimize.steps),
         seed: Some(optimize.seed),
         size: Some(proto::ImageSize { height: optimize.height, width: optimize.width }),
-        parameterization: Some(parameterization(optimize.parameterization, optimize.decorrelate_colors)),
+        parameterization: Some(parameterization(spec)),
         transforms: Some(proto::Transforms { transforms }),
+        views_per_step: Some(optimize.views_per_step),
         clean_steps: Some(optimize.clean_steps),
         optimizer: Some(optimizer::optimizer(optimize.optimizer)),
         snapshot_steps: optimize.snapshot_steps.clone(),
@@ -88,21 +89,50 @@ pub(super) fn value(value: &ParamValue) -> Value {
     Value { kind: Some(kind) }
 }
 
-fn parameterization(given: Parameterization, decorrelate_colors: bool) -> proto::Parameterization {
-    let kind = match given {
-        Parameterization::Pixel { standard_deviation } => {
-            parameterization::Kind::Pixel(parameterization::Pixel {
-                standard_deviation: Some(standard_deviation),
-            })
-        }
-        Parameterization::Fourier { standard_deviation, decay_power } => {
+fn parameterization(spec: &Spec) -> proto::Parameterization {
+    let given = &spec.optimize.parameterization;
+    let kind = match &given.basis {
+        &Basis::Pixel { standard_deviation } => parameterization::Kind::Pixel(parameterization::Pixel {
+            standard_deviation: Some(standard_deviation),
+        }),
+        &Basis::Fourier { standard_deviation, decay_power } => {
             parameterization::Kind::Fourier(parameterization::Fourier {
                 standard_deviation: Some(standard_deviation),
                 decay_power: Some(decay_power),
             })
         }
+        &Basis::Laplacian { standard_deviation, levels } => {
+            parameterization::Kind::Laplacian(parameterization::Laplacian {
+                standard_deviation: Some(standard_deviation),
+                levels: Some(levels),
+            })
+        }
+        &Basis::Cppn { layers, channels } => parameterization::Kind::Cppn(parameterization::Cppn {
+            layers: Some(layers),
+            channels: Some(channels),
+        }),
+        Basis::Maco { magnitude } => {
+            let magnitude = magnitude.as_ref().zip(spec.magnitude_digest.as_ref());
+            let magnitude = magnitude.map(|(spectrum, digest)| proto::SpectrumMagnitude {
+                channels: spectrum.channels,
+                height: spectrum.height,
+                columns: spectrum.columns,
+                values: Vec::new(),
+                blake3: digest.clone(),
+            });
+            parameterization::Kind::Maco(parameterization::Maco { magnitude })
+        }
     };
-    proto::Parameterization { kind: Some(kind), decorrelate_colors: Some(decorrelate_colors) }
+    let shared = given.shared.as_ref().map(|shared| parameterization::Shared {
+        divisors: shared.divisors.clone(),
+        anchors: Some(shared.anchors),
+    });
+    proto::Parameterization {
+        kind: Some(kind),
+        decorrelate_colors: Some(given.decorrelate_colors),
+        alpha: given.alpha,
+        shared,
+    }
 }
 
 fn transform(given: Transform) -> proto::Transform {
@@ -118,6 +148,9 @@ fn transform(given: Transform) -> proto::Transform {
         Transform::RandomCrop { min, max } => transform::Kind::RandomCrop(transform::RandomCrop { min, max }),
         Transform::RandomFlip { probability } => {
             transform::Kind::RandomFlip(transform::RandomFlip { probability: Some(probability) })
+        }
+        Transform::ColorShift { shift, scale } => {
+            transform::Kind::ColorShift(transform::ColorShift { shift: Some(shift), scale: Some(scale) })
         }
         Transform::Noise { standard_deviation } => {
             transform::Kind::Noise(transform::Noise { standard_deviation })

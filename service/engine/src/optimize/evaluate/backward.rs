@@ -18,6 +18,17 @@ pub enum Flow {
     None,
 }
 
+impl Flow {
+    /// What came through of a picture whose views let this and `other` through.
+    pub fn or(self, other: Flow) -> Flow {
+        match (self, other) {
+            (Flow::Own, _) | (_, Flow::Own) => Flow::Own,
+            (Flow::Redirected, _) | (_, Flow::Redirected) => Flow::Redirected,
+            (Flow::None, Flow::None) => Flow::None,
+        }
+    }
+}
+
 impl Evaluator {
     /// Takes the gradients that terms put on layers back to the pictures.
     pub(super) fn backward(
@@ -56,7 +67,7 @@ impl Evaluator {
             for (image, flow) in pass.images.iter().zip(flows) {
                 evaluation.flows[*image as usize] = flow;
             }
-            let own = self.readings[group][place].picture_gradient();
+            let own = self.readings[group][place].picture_gradient().map_err(torch)?;
             let sum = own.f_to(through.device()).and_then(|own| through.f_add(&own)).map_err(torch)?;
             let _ = evaluation.gradient.f_index_copy_(0, &forward.rows, &sum).map_err(torch)?;
         }

@@ -40,7 +40,8 @@ impl Evaluator {
             match self.readings[group].get_mut(place) {
                 Some(reading) => reading.refresh(&forward.clean, &layers).map_err(torch)?,
                 None => {
-                    let reading = Reading::new(&pass.images, &forward.clean, &layers).map_err(torch)?;
+                    let (images, colors) = (&pass.images, self.channels());
+                    let reading = Reading::new(images, &forward.clean, colors, &layers).map_err(torch)?;
                     self.readings[group].push(reading);
                 }
             }
@@ -102,15 +103,31 @@ impl Evaluator {
         climb: bool,
     ) -> Result<Vec<Tensor>, RunError> {
         let torch = |error| RunError::Torch { step, error };
-        let view = match climb {
-            true => transform::views(&self.plan.spec, &pass.images, step, clean).map_err(torch)?,
-            false => clean.shallow_clone(),
+        let opaque = self.opaque(pass, clean, climb).map_err(torch)?;
+        let view = match climb && !self.plan.spec.is_clean(step) {
+            true => transform::views(&self.plan.spec, &pass.images, self.view, &opaque).map_err(torch)?,
+            false => opaque,
         };
         let input = self.normalization.apply(&view).map_err(torch)?;
         let filled = self.fill(&input).map_err(torch)?;
         let taps = program.run(&filled).map_err(|error| RunError::Model { step, error })?;
         let count = pass.images.len() as i64;
         taps.iter().map(|tap| tap.f_narrow(0, 0, count).map_err(torch)).collect()
+    }
+
+    /// Pictures with an opacity over what is behind them; references have none.
+    fn opaque(&self, pass: &Pass, clean: &Tensor, climb: bool) -> Result<Tensor, TchError> {
+        match &self.background {
+            Some(background) if clean.size()[1] > self.channels() => {
+                background.behind(&pass.images, climb.then_some(self.view), clean)
+            }
+            _ => Ok(clean.shallow_clone()),
+        }
+    }
+
+    /// Of the model.
+    fn channels(&self) -> i64 {
+        i64::from(self.plan.model.manifest().input.channels.count())
     }
 
     /// Adds zeros where the export takes only larger batches than the pass has pictures.

@@ -47,6 +47,11 @@ impl Affine {
         }
     }
 
+    /// How far apart it takes neighbours, over all directions.
+    pub fn step(&self) -> f64 {
+        (self.xx * self.yy - self.xy * self.yx).abs().sqrt()
+    }
+
     /// Where `(x, y)` goes.
     pub fn apply(&self, x: f64, y: f64) -> (f64, f64) {
         (self.xx * x + self.xy * y + self.x0, self.yx * x + self.yy * y + self.y0)

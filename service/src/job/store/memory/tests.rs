@@ -4,7 +4,7 @@ use super::super::super::{ArtifactInfo, Provenance, Spec};
 use super::*;
 use std::time::Duration;
 use unitscope_engine::optimize::StepReport;
-use unitscope_engine::spec::{OptimizeSpec, Optimizer, Parameterization};
+use unitscope_engine::spec::{Basis, OptimizeSpec, Optimizer, Parameterization};
 
 fn order(request: Option<(&str, u8)>) -> Order {
     let optimize = OptimizeSpec {
@@ -14,8 +14,13 @@ fn order(request: Option<(&str, u8)>) -> Order {
         seed: 0,
         height: 8,
         width: 8,
-        parameterization: Parameterization::Pixel { standard_deviation: 0.01 },
-        decorrelate_colors: false,
+        parameterization: Parameterization {
+            basis: Basis::Pixel { standard_deviation: 0.01 },
+            decorrelate_colors: false,
+            alpha: false,
+            shared: None,
+        },
+        views_per_step: 1,
         clean_steps: 0,
         transforms: Vec::new(),
         optimizer: Optimizer::DEFAULT,
@@ -30,6 +35,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         model: "m".to_owned(),
         optimize,
         reference_digests: Vec::new(),
+        magnitude_digest: None,
         labels: vec!["a".to_owned()],
         return_tensors: false,
     };
