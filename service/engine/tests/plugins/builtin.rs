@@ -169,6 +169,7 @@ fn the_table_of_terms_is_what_the_docs_say() {
         ("layer", TermKind::Objective),
         ("negative", TermKind::Objective),
         ("normalize_gradient", TermKind::StepOperation),
+        ("opacity", TermKind::Penalty),
         ("target", TermKind::Objective),
         ("total_variation", TermKind::Penalty),
         ("unit", TermKind::Objective),
