@@ -4,6 +4,8 @@ mod ascent;
 mod background;
 mod buffer;
 mod evaluate;
+#[cfg(test)]
+mod goldens;
 mod input;
 mod limits;
 mod loss;

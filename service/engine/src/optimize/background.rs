@@ -36,14 +36,11 @@ impl Background {
     /// Colours and opacity, `[n, c + 1, h, w]`, of the pictures `numbers`, over the noise of a `view`, or over mid grey: α · x + (1 − α) · b,
     /// `[n, c, h, w]`.
     pub fn behind(&self, numbers: &[u32], view: Option<u32>, pictures: &Tensor) -> Result<Tensor, TchError> {
-        let colors = pictures.f_narrow(1, 0, self.channels)?;
-        let opacity = pictures.f_narrow(1, self.channels, 1)?;
         let background = match view {
             Some(view) => self.noise(numbers, view, pictures.device())?,
-            None => colors.detach().f_full_like(GREY)?,
+            None => pictures.detach().f_narrow(1, 0, self.channels)?.f_full_like(GREY)?,
         };
-        // b + α · (x − b), where nothing is left of b at an opacity of 1.
-        background.f_add(&opacity.f_mul(&colors.f_sub(&background)?)?)
+        over(pictures, &background)
     }
 
     fn noise(&self, numbers: &[u32], view: u32, device: Device) -> Result<Tensor, TchError> {
@@ -55,6 +52,14 @@ impl Background {
         let colored = if self.decorrelate_colors { color::correlate(&plain)? } else { plain };
         colored.f_sigmoid()
     }
+}
+
+/// Colours and opacity, `[n, c + 1, h, w]`, over `background`, `[n, c, h, w]`.
+pub fn over(pictures: &Tensor, background: &Tensor) -> Result<Tensor, TchError> {
+    let channels = background.size()[1];
+    let (colors, opacity) = (pictures.f_narrow(1, 0, channels)?, pictures.f_narrow(1, channels, 1)?);
+    // b + α · (x − b), where nothing is left of b at an opacity of 1.
+    background.f_add(&opacity.f_mul(&colors.f_sub(background)?)?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Each transform of places is an affine map of the plane, in pixels around the picture's centre. These compose to one map per picture
 //! and view, so that a picture is resampled once and pictures with different draws share a pass; those of values come afterwards, in their order.
 
-mod affine;
+pub mod affine;
 
 use crate::seed::{Draws, Use};
 use crate::spec::{OptimizeSpec, Transform};
@@ -37,17 +37,25 @@ pub fn views(spec: &OptimizeSpec, numbers: &[u32], view: u32, images: &Tensor) -
 
 /// Each channel of each picture times e^s plus m, from the picture's draws.
 fn color_shift(views: &Tensor, draws: Vec<Draws>, shift: f64, scale: f64) -> Result<Tensor, TchError> {
-    let channels = views.size()[1];
-    let (mut factors, mut sums) = (Vec::new(), Vec::new());
+    let (mut exponents, mut sums) = (Vec::new(), Vec::new());
     for mut draws in draws {
-        for _ in 0..channels {
-            factors.push(draws.uniform(-scale, scale).exp() as f32);
-            sums.push(draws.uniform(-shift, shift) as f32);
+        for _ in 0..views.size()[1] {
+            exponents.push(draws.uniform(-scale, scale));
+            sums.push(draws.uniform(-shift, shift));
         }
     }
-    let column =
-        |values: &[f32]| Tensor::f_from_slice(values)?.f_reshape([-1, channels, 1, 1])?.f_to(views.device());
-    views.f_mul(&column(&factors)?)?.f_add(&column(&sums)?)
+    recolor(views, &exponents, &sums)
+}
+
+/// Each channel of each picture times e^exponent plus a sum, `[n, c]` each.
+pub fn recolor(views: &Tensor, exponents: &[f64], sums: &[f64]) -> Result<Tensor, TchError> {
+    let channels = views.size()[1];
+    let factors: Vec<f64> = exponents.iter().map(|exponent| exponent.exp()).collect();
+    let column = |values: &[f64]| {
+        let column = Tensor::f_from_slice(values)?.f_reshape([-1, channels, 1, 1])?;
+        column.f_to_kind(Kind::Float)?.f_to(views.device())
+    };
+    views.f_mul(&column(&factors)?)?.f_add(&column(sums)?)
 }
 
 /// Standard normal numbers of the shape of `images`, each picture's by its own draws.
@@ -114,7 +122,7 @@ const OUTSIDE_EDGE: i64 = 1;
 const SHRINKING: f64 = 1.25;
 
 /// Reads each picture at its map, bilinearly, without aliasing.
-fn sample(images: &Tensor, maps: &[Affine], padded: bool) -> Result<Tensor, TchError> {
+pub fn sample(images: &Tensor, maps: &[Affine], padded: bool) -> Result<Tensor, TchError> {
     if maps.iter().all(|map| map.step() <= SHRINKING) {
         return read(images, images.size(), maps, padded);
     }

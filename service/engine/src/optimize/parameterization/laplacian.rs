@@ -5,7 +5,7 @@ use crate::seed::Draws;
 use tch::{TchError, Tensor};
 
 /// Σ over levels k of enlarge(z_k), where z_k has the picture's sides divided by 2^k and is enlarged bilinearly (lucid,
-/// `optvis/param/spatial.py`, `laplacian_pyramid`).
+/// `optvis/param/spatial.py`, `laplacian_pyramid`), from the centres of pixels, where lucid enlarges from their corners.
 pub struct Laplacian {
     /// Of the picture.
     pub channels: i64,

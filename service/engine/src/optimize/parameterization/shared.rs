@@ -6,7 +6,8 @@ use crate::spec;
 use tch::{TchError, Tensor};
 
 /// Σ over levels of enlarge(z), where z has so many anchors, the picture's channels, and its sides divided by the level's divisor; it is
-/// enlarged linearly over pictures, rows and columns (lucid, `optvis/param/lowres.py`, `lowres_tensor`).
+/// enlarged linearly over pictures, rows and columns (lucid, `optvis/param/lowres.py`, `lowres_tensor`), from the centres of pixels, where
+/// lucid enlarges from their corners.
 pub struct Shared {
     channels: i64,
     height: i64,

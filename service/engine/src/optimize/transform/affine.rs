@@ -18,6 +18,12 @@ impl Affine {
     /// Changes left and right about.
     pub const FLIP: Affine = Affine { xx: -1.0, ..Self::IDENTITY };
 
+    /// From xx, xy, x0, yx, yy, y0.
+    #[cfg(test)]
+    pub fn from_rows([xx, xy, x0, yx, yy, y0]: [f64; 6]) -> Self {
+        Self { xx, xy, yx, yy, x0, y0 }
+    }
+
     /// Moves by `rows` and `columns` pixels.
     pub fn shift(rows: f64, columns: f64) -> Self {
         Self { x0: columns, y0: rows, ..Self::IDENTITY }
