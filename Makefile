@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench evidence evidence-quick evidence-lucent
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench evidence evidence-quick evidence-targets evidence-lucent
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -59,6 +59,10 @@ evidence: libtorch plugins ## Hold pictures of units against real images, judged
 
 evidence-quick: EVIDENCE += --quick
 evidence-quick: evidence ## The same for a few channels, in minutes: to see that all parts work
+
+evidence-targets: libtorch plugins ## Ask for given activations, and see by PyTorch whether pictures reach them
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) tests/evidence/targets.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
 
 evidence-lucent: libtorch plugins ## Hold pictures of units against lucent's (needs tests/evidence/requirements-lucent.txt as well)
 	$(CARGO) build --release -p unitscope-server -p unitscope

@@ -61,6 +61,13 @@ class Studio:
 
         `transforms` is `standard` or `none`. Its files lie in `folder`, which is there once all of them are. Returns the seconds that it
         took, or 0 if it was there."""
+        arguments = ["--transforms", transforms]
+        for unit in units:
+            arguments += ["--unit", unit]
+        return self.run(model, arguments, steps, folder)
+
+    def run(self, model, arguments, steps, folder):
+        """One job by the client's arguments, as `make` does it."""
         if folder.exists():
             return 0.0
         if self.server is None:
@@ -68,9 +75,7 @@ class Studio:
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         command = [self.binaries / "unitscope", "--server", self.address, "optimize", "--model", model]
-        command += ["--steps", str(steps), "--seed", "0", "--transforms", transforms, "--out", part]
-        for unit in units:
-            command += ["--unit", unit]
+        command += ["--steps", str(steps), "--seed", "0", "--out", part, *arguments]
         begin = time.monotonic()
         client = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if client.returncode not in (DONE, ALL_DEAD):
@@ -83,16 +88,25 @@ class Studio:
         return seconds
 
 
-def pictures(folder):
-    """Of a folder that `make` filled: by unit the PNG, the outcome (`dead`, `completed`) and the server's own score."""
+def sidecars(folder):
+    """Of a folder that `make` filled: by label what the client wrote beside each picture."""
     found = {}
     for file in sorted(folder.glob("*.json")):
         with open(file) as opened:
             sidecar = json.load(opened)
         if "label" in sidecar:
-            outcome = sidecar["outcome"].removeprefix("OUTCOME_").lower()
-            found[sidecar["label"]] = {"png": folder / sidecar["png"], "outcome": outcome, "score": sidecar["score"]}
+            found[sidecar["label"]] = sidecar
     return found
+
+
+def pictures(folder):
+    """The same in short: the PNG, the outcome (`dead`, `completed`) and the server's own score."""
+
+    def short(sidecar):
+        outcome = sidecar["outcome"].removeprefix("OUTCOME_").lower()
+        return {"png": folder / sidecar["png"], "outcome": outcome, "score": sidecar["score"]}
+
+    return {label: short(sidecar) for label, sidecar in sidecars(folder).items()}
 
 
 def made(folder):

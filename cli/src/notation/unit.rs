@@ -68,7 +68,7 @@ impl FromStr for Unit {
     }
 }
 
-/// `77`, `0-15`, `all`, or a class.
+/// `77`, `0-15`, `all` or `*`, or a class.
 fn channels(cursor: &Cursor, text: &str) -> Result<Channels, NotationError> {
     if text.is_empty() {
         return Err(cursor.error_at(
@@ -76,7 +76,8 @@ fn channels(cursor: &Cursor, text: &str) -> Result<Channels, NotationError> {
             "expected a channel: a number, a range such as `0-15`, `all`, or a class".into(),
         ));
     }
-    if text == "all" {
+    // A star needs quotes in a shell where files match it; `all` never does.
+    if text == "all" || text == "*" {
         return Ok(Channels::All);
     }
     if let Ok(channel) = text.parse() {

@@ -14,7 +14,7 @@ Units:
   LAYER:77@3,4         the unit of channel 77 in row 3, column 4 (from 0)
   LAYER:77@center      the unit of channel 77 in the middle
   LAYER:0-15           channels 0 … 15, one picture each
-  LAYER:all            all channels of the layer
+  LAYER:all            all channels of the layer, one picture each; also 'LAYER:*'
   LAYER:rings          the unit of the class `rings`, for the layer that gives the model's classes
   LAYER:pre:77         before the layer's own activation
   `unitscope models show MODEL` lists the layers.
