@@ -27,6 +27,9 @@ pub async fn follow(services: &Services, name: &str, progress: &mut Progress) ->
         }
     };
     progress.finish();
+    if let Ok(job) = &result {
+        progress.ended(job);
+    }
     result
 }
 

@@ -4,6 +4,7 @@ use crate::args::JobsCommand;
 use crate::connect::{Server, Services, job_name};
 use crate::failure::Failure;
 use crate::json;
+use crate::output::outcome_name;
 use crate::progress::short_number;
 use crate::table::Table;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -101,12 +102,11 @@ fn show(services: &Services, job: &Job, as_json: bool) {
     if let Some(job::Result::OptimizeResult(result)) = &job.result {
         let mut table = Table::new(&["PICTURE", "SCORE", "AT START", "OUTCOME"]);
         for image in &result.images {
-            let outcome = image.outcome().as_str_name().trim_start_matches("OUTCOME_").to_lowercase();
             table.row(vec![
                 image.label.clone(),
                 short_number(image.score),
                 short_number(image.start_score),
-                outcome,
+                outcome_name(image.outcome()).to_string(),
             ]);
         }
         print!("\n{table}");

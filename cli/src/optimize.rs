@@ -5,6 +5,7 @@ mod label;
 mod magnitude;
 mod objective;
 mod request;
+mod stop;
 
 pub use args::OptimizeArgs;
 

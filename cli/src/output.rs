@@ -2,6 +2,7 @@
 
 mod fetch;
 mod file_name;
+mod outcome;
 mod sheet;
 mod sidecar;
 mod text;
@@ -14,6 +15,7 @@ use crate::progress::short_number;
 use crate::table::Table;
 use fetch::fetch;
 use file_name::file_names;
+pub use outcome::outcome_name;
 use serde_json::{Value, json};
 use sheet::{Picture, contact_sheet};
 use sidecar::sidecar;
@@ -84,8 +86,8 @@ impl Writer {
         let is_dead = image.outcome() == Outcome::Dead;
         let caption = match image.outcome() {
             Outcome::Dead => "dead: does not react".to_string(),
-            Outcome::Stopped => format!("score {} (stopped)", short_number(image.score)),
-            _ => format!("score {}", short_number(image.score)),
+            Outcome::Completed | Outcome::Unspecified => format!("score {}", short_number(image.score)),
+            other => format!("score {} ({})", short_number(image.score), outcome_name(other)),
         };
         self.pictures.push(Picture::new(bytes, image.label.clone(), caption, is_dead)?);
         let tensor = self.write_artifact(image.tensor.as_ref(), &format!("{stem}.npy")).await?;
@@ -169,15 +171,6 @@ fn print_results(images: &[OptimizedImage], files: &[Files], sheet: Option<&Path
     }
     if let Some(open) = sheet.or(files.first().map(|files| files.png.as_path())) {
         println!("open {}", console::style(open.display()).bold());
-    }
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed => "completed",
-        Outcome::Dead => "dead",
-        Outcome::Stopped => "stopped",
-        Outcome::Unspecified => "unknown",
     }
 }
 

@@ -1,8 +1,10 @@
 //! Shows on stderr how far a job is: a bar on a terminal, a few lines elsewhere. Knows events, not the network.
 
+use crate::output::outcome_name;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
-use unitscope_proto::v1::{Job, Step, job::State};
+use unitscope_proto::v1::optimized_image::Outcome;
+use unitscope_proto::v1::{Job, Step, job, job::State};
 
 /// Lines that a whole job makes where there is no terminal.
 const LINES_PER_JOB: u32 = 10;
@@ -106,6 +108,13 @@ impl Progress {
         }
     }
 
+    /// Says why a job ended before its last step.
+    pub fn ended(&self, job: &Job) {
+        if let (View::Bar(_) | View::Lines, Some(text)) = (&self.view, early_end(job)) {
+            eprintln!("{text}");
+        }
+    }
+
     fn say(&self, text: &str) {
         match &self.view {
             View::Bar(bar) => bar.set_message(text.to_string()),
@@ -131,6 +140,24 @@ impl Progress {
         }
         parts.join("  ")
     }
+}
+
+/// `ended after 37 of 512 steps: 2 plateau, 1 target reached`; none where all steps were made, or the job did not succeed.
+fn early_end(job: &Job) -> Option<String> {
+    if job.state() != State::Succeeded || job.steps_done >= job.steps_total {
+        return None;
+    }
+    let Some(job::Result::OptimizeResult(result)) = &job.result else { return None };
+    let early = [Outcome::Plateau, Outcome::TargetReached, Outcome::OutOfTime, Outcome::Dead];
+    let counted = early.map(|outcome| {
+        let count = result.images.iter().filter(|image| image.outcome() == outcome).count();
+        (count > 0).then(|| format!("{count} {}", outcome_name(outcome)))
+    });
+    let counted: Vec<String> = counted.into_iter().flatten().collect();
+    if counted.is_empty() {
+        return None;
+    }
+    Some(format!("ended after {} of {} steps: {}", job.steps_done, job.steps_total, counted.join(", ")))
 }
 
 /// A number with about three digits that count.
@@ -168,6 +195,7 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unitscope_proto::v1::{OptimizeResult, OptimizedImage};
 
     #[test]
     fn numbers_are_short() {
@@ -204,6 +232,25 @@ mod tests {
         progress.step(&step);
         assert!(!progress.is_queued());
         assert_eq!(progress.describe(&step), "mean score 2.00  10.0 steps/s  1:01 left");
+    }
+
+    #[test]
+    fn an_early_end_says_why() {
+        let check = |state: State, steps_done, outcomes: &[Outcome], text: Option<&str>| {
+            let image =
+                |outcome: &Outcome| OptimizedImage { outcome: (*outcome).into(), ..Default::default() };
+            let images = outcomes.iter().map(image).collect();
+            let result = Some(job::Result::OptimizeResult(OptimizeResult { images }));
+            let job = Job { state: state.into(), steps_done, steps_total: 9, result, ..Job::default() };
+            assert_eq!(early_end(&job).as_deref(), text);
+        };
+        let outcomes = [Outcome::TargetReached, Outcome::Plateau, Outcome::Dead, Outcome::Plateau];
+        let text = "ended after 3 of 9 steps: 2 plateau, 1 target reached, 1 dead";
+        check(State::Succeeded, 3, &outcomes, Some(text));
+        check(State::Succeeded, 3, &[Outcome::OutOfTime], Some("ended after 3 of 9 steps: 1 out of time"));
+        check(State::Succeeded, 9, &outcomes, None);
+        check(State::Cancelled, 3, &outcomes, None);
+        check(State::Succeeded, 3, &[Outcome::Completed], None);
     }
 
     #[test]

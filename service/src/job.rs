@@ -235,6 +235,6 @@ pub struct Step {
     pub total_steps: u32,
     /// Since the step before, or the start.
     pub time: Duration,
-    /// Until the last step, by the mean of the steps so far.
+    /// Until the last step, by the mean of the steps so far, or until the time is up.
     pub remaining: Duration,
 }

@@ -20,6 +20,7 @@ mod plugins;
 mod references;
 mod repeat;
 mod shared_models;
+mod stops;
 mod stream;
 mod surface;
 mod tidy;

@@ -49,6 +49,7 @@ Examples:
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
   unitscope optimize --model demo --unit block3:12 --optimizer 'nadam(learning_rate=0.1)' --schedule cosine
+  unitscope optimize --model demo --unit block3:12 --steps 4096 --stop plateau --stop 'seconds(value=60)'
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
   unitscope optimize --model demo --objective 'channel(block3, 12) - 0.1*total_variation()' --copies 2
   unitscope optimize --model demo --unit block3:12 --dry-run > spec.json
@@ -170,6 +171,10 @@ pub struct WantedArgs {
     /// So many steps at the end without transforms [server's default: an eighth of the steps with the standard ones, else 0].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub clean_steps: Option<u32>,
+    /// An end before the last step: `plateau(window=64, tolerance=0.005)` where the score no longer rises, `target(value=12)` where it
+    /// has reached that much, `seconds(value=60)` when the job has run so long; one of each.
+    #[arg(long = "stop", value_name = "KIND(OPTION=VALUE)", help_heading = "How")]
+    pub stops: Vec<Call>,
     /// Pictures that share one pass through the network [server's default: at most 8].
     #[arg(long, value_name = "N", help_heading = "How")]
     pub images_per_pass: Option<u32>,

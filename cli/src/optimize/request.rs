@@ -4,6 +4,7 @@ use super::args::{OptimizeArgs, TransformSet, WantedArgs};
 use super::label::Wanted;
 use super::magnitude;
 use super::objective::Maximized;
+use super::stop::stop;
 use crate::failure::Failure;
 use crate::json;
 use crate::notation::call::{Call, protobuf_value};
@@ -74,6 +75,7 @@ impl Request {
             transforms: transforms(args)?,
             clean_steps: args.clean_steps,
             optimizer: optimizer(args)?,
+            stop: stop(&args.stops)?,
             snapshot_steps: args.snapshots.clone(),
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
@@ -107,6 +109,7 @@ impl Request {
             "optimizer" if field.starts_with("optimizer.schedule") => "--schedule",
             "optimizer" if self.short_rate => "--learning-rate",
             "optimizer" => "--optimizer",
+            "stop" => "--stop",
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",

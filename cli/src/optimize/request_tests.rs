@@ -190,6 +190,31 @@ fn how_a_picture_is_made() {
 }
 
 #[test]
+fn stops_are_one_of_each_kind() {
+    let with = |stop: Value| {
+        let layer = json!([{"id": "layer", "params": {"layer": "a"}}]);
+        json!({"images": 1, "labels": ["a"], "terms": layer, "stop": stop})
+    };
+    check("--layer|a|--stop|plateau", with(json!({"plateau": {}})));
+    check(
+        "--layer|a|--stop|seconds(value=0.5)|--stop|plateau(window=8, tolerance=0)|--stop|target(value=-2)",
+        with(json!({"plateau": {"window": 8, "tolerance": 0}, "target": -2, "seconds": 0.5})),
+    );
+    for (stops, says) in [
+        ("target(value=1)|--stop|target(value=2)", "--stop 'target(value=2)': `target` is given twice"),
+        ("plateau|--stop|plateau", "`plateau` is given twice; give each kind of stop once"),
+        ("target", "--stop 'target': `target` takes exactly one number, its value"),
+        ("seconds(value=1, window=2)", "`seconds` takes exactly one number"),
+        ("seconds(window=2)", "`seconds` takes exactly one number"),
+        ("target(value=much)", "--stop 'target(value=much)': "),
+        ("plateau(windows=2)", "--stop 'plateau(windows=2)': unrecognized field name 'windows'"),
+        ("steps(value=3)", "there is no stop `steps`; there are `plateau`, `target(value=…)` and"),
+    ] {
+        check_error(&format!("--layer|a|--stop|{stops}"), says);
+    }
+}
+
+#[test]
 fn labels_are_one_per_unit() {
     let layers = json!([{"id": "layer", "params": {"layer": "a"}, "images": [0]}, {"id": "layer", "params": {"layer": "b"}, "images": [1]}]);
     check(
@@ -214,6 +239,7 @@ fn fields_lead_back_to_arguments() {
     check("spec.snapshot_steps[3]", Some("--snapshots"));
     check("spec.views_per_step", Some("--views"));
     check("spec.clean_steps", Some("--clean-steps"));
+    check("spec.stop.plateau.window", Some("--stop"));
     check("spec.optimizer.adam.epsilon", Some("--optimizer"));
     check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));
     check("request_id", None);

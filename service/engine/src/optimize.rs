@@ -26,6 +26,8 @@ pub trait Observer {
     fn cancelled(&self) -> bool;
     /// Asked while the scores of the finished pictures are taken, after a cancelling too; `true` leaves them out.
     fn gives_up(&self) -> bool;
+    /// Asked after each step but the last; `true` ends the run there, with its pictures done: it is no cancelling.
+    fn out_of_time(&self) -> bool;
     /// Told after each step.
     fn step(&mut self, report: StepReport);
     /// Given every picture after each of the spec's snapshot steps.
@@ -76,6 +78,12 @@ pub enum End {
         /// What to try.
         hint: String,
     },
+    /// Its score had stopped rising ([`crate::spec::Plateau`]).
+    Plateau,
+    /// Its score without transforms had reached the target.
+    TargetReached,
+    /// It still moved when the time was up.
+    OutOfTime,
     /// The run was cancelled, or a value was not finite.
     Stopped,
 }
@@ -161,7 +169,7 @@ impl RunError {
 mod testing {
     //! A plain spec, for tests of the parts.
 
-    use crate::spec::{Basis, OptimizeSpec, Optimizer, Parameterization};
+    use crate::spec::{Basis, OptimizeSpec, Optimizer, Parameterization, Stop};
 
     /// One picture from pixels, without terms and transforms.
     pub fn spec(height: u32, width: u32) -> OptimizeSpec {
@@ -185,6 +193,7 @@ mod testing {
             views_per_step: 1,
             clean_steps: 0,
             optimizer: Optimizer::DEFAULT,
+            stop: Stop::default(),
             snapshot_steps: vec![],
             images_per_pass: 8,
             redirect: true,

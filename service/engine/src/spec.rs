@@ -4,9 +4,11 @@
 
 mod optimizer;
 mod parameterization;
+mod stop;
 
 pub use optimizer::{Moments, Optimizer, Rule, Schedule};
 pub use parameterization::{Basis, Parameterization, Shared};
+pub use stop::{Plateau, Stop};
 
 use crate::plugin::ParamValue;
 use std::collections::BTreeMap;
@@ -46,6 +48,8 @@ pub struct OptimizeSpec {
     pub clean_steps: u32,
     /// The rule that turns gradients into steps.
     pub optimizer: Optimizer,
+    /// Ends beside the number of steps.
+    pub stop: Stop,
     /// Steps after which every picture is kept, rising, each in `1..=steps`.
     pub snapshot_steps: Vec<u32>,
     /// Pictures that share one pass, at least 1.

@@ -85,6 +85,7 @@ impl Worker {
             store: &*self.store,
             live: &work.live,
             total_steps: spec.optimize.steps,
+            time_limit: spec.optimize.stop.seconds.map(Duration::from_secs_f64),
             started: now,
             last_step: now,
             last_preview: None,
@@ -115,6 +116,8 @@ struct Recorder<'a> {
     store: &'a dyn JobStore,
     live: &'a Live,
     total_steps: u32,
+    /// How old the run may become.
+    time_limit: Option<Duration>,
     started: Instant,
     last_step: Instant,
     last_preview: Option<(u32, Instant)>,
@@ -167,6 +170,10 @@ impl Observer for Recorder<'_> {
         since.elapsed() > LAST_SCORES
     }
 
+    fn out_of_time(&self) -> bool {
+        self.time_limit.is_some_and(|limit| self.started.elapsed() >= limit)
+    }
+
     fn step(&mut self, report: StepReport) {
         let now = Instant::now();
         let time = now - self.last_step;
@@ -174,6 +181,8 @@ impl Observer for Recorder<'_> {
         let mean = (now - self.started) / report.step.max(1);
         let remaining =
             mean.checked_mul(self.total_steps.saturating_sub(report.step)).unwrap_or(Duration::MAX);
+        let left = self.time_limit.map(|limit| limit.saturating_sub(now - self.started));
+        let remaining = left.map_or(remaining, |left| left.min(remaining));
         tracing::debug!(step = report.step, step_time_ms = time.as_secs_f64() * 1e3, "step");
         let step = Step { report, total_steps: self.total_steps, time, remaining };
         // A job that has not ended is not evicted, so that it is there.

@@ -6,6 +6,7 @@ mod objective;
 mod optimizer;
 mod parts;
 mod references;
+mod stop;
 mod terms;
 
 use crate::data::references::Target;
@@ -86,6 +87,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         views_per_step: wrong.within("views_per_step", spec.views_per_step.unwrap_or(1), 1, VIEWS_PER_STEP),
         clean_steps: clean_steps(spec, steps, &mut wrong),
         optimizer: optimizer::optimizer(spec, steps, limits.steps, &mut wrong),
+        stop: stop::stop(spec.stop.as_ref(), limits.steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),

@@ -176,6 +176,9 @@ fn image(id: Ulid, label: &str, image: &Image) -> proto::OptimizedImage {
     let (outcome, hint) = match &image.end {
         End::Completed => (Outcome::Completed, String::new()),
         End::Dead { hint } => (Outcome::Dead, hint.clone()),
+        End::Plateau => (Outcome::Plateau, String::new()),
+        End::TargetReached => (Outcome::TargetReached, String::new()),
+        End::OutOfTime => (Outcome::OutOfTime, String::new()),
         End::Stopped => (Outcome::Stopped, String::new()),
     };
     let snapshot =

@@ -1,5 +1,8 @@
 //! The loop of gradient ascent: parameters → pictures → views → activations → terms, and back.
 
+mod ends;
+mod plateau;
+
 use super::evaluate::{Evaluation, Evaluator, Flow, norms, reference};
 use super::loss::BoundTerm;
 use super::optimizer::Optimizer;
@@ -8,6 +11,7 @@ use super::plan::Plan;
 use super::{DEAD_STEPS, End, Failed, OFF_STEPS, Observer, Outcome, Picture, RunError, StepReport};
 use crate::model::gradients;
 use crate::plugin::TermKind;
+use ends::Ends;
 use tch::{Device, Kind, TchError, Tensor};
 
 impl Plan {
@@ -25,18 +29,17 @@ impl Plan {
         let mut cancelled = false;
         for step in 1..=steps {
             cancelled = observer.cancelled();
-            if cancelled || ascent.all_dead() {
+            if cancelled || ascent.all_rest() {
                 break;
             }
-            match ascent.step(step, &|| observer.cancelled()) {
+            match ascent.advance(step, observer) {
                 Err(error) if error.is_cancelled() && observer.cancelled() => {
                     cancelled = true;
                     break;
                 }
                 Err(error) if error.is_not_finite() => return Err(ascent.restore(&start, error, observer)),
-                report => observer.step(report?),
+                advanced => advanced?,
             }
-            ascent.show(step, observer)?;
         }
         match ascent.clean_scores(ascent.last_step(), &|| observer.gives_up()) {
             Err(error) if error.is_cancelled() && observer.gives_up() => {
@@ -56,6 +59,7 @@ struct Ascent {
     optimizers: Vec<Optimizer>,
     /// By picture.
     lives: Vec<Life>,
+    ends: Ends,
     /// Steps made for each picture.
     steps_made: Vec<u32>,
     /// Parameters and steps made before the last update.
@@ -81,15 +85,28 @@ impl Ascent {
         let optimizer = |leaf| Optimizer::new(plan.spec.optimizer, leaf);
         let optimizers = canvas.leaves().iter().map(optimizer).collect::<Result<_, _>>().map_err(at_start)?;
         let images = plan.spec.images as usize;
+        let ends = Ends::new(&plan.spec);
         let evaluator = Evaluator::new(plan, device)?;
         Ok(Self {
             evaluator,
             canvas,
             optimizers,
             lives: vec![Life::default(); images],
+            ends,
             steps_made: vec![0; images],
             before: None,
         })
+    }
+
+    /// One step, told and shown, and which pictures end with it.
+    fn advance(&mut self, step: u32, observer: &mut dyn Observer) -> Result<(), RunError> {
+        let report = self.step(step, &|| observer.cancelled())?;
+        let scores = report.scores.clone();
+        observer.step(report);
+        self.show(step, observer)?;
+        self.judge(step, &scores, &|| observer.cancelled())?;
+        self.watch_time(step, observer);
+        Ok(())
     }
 
     /// One step up: evaluates the views of this step, lets step operations edit the gradient, and moves.
@@ -105,7 +122,7 @@ impl Ascent {
         self.check_finite(step, &norms, "the gradient")?;
         let steps_made = self.steps_made.clone();
         for (place, flow) in evaluation.flows.iter().enumerate() {
-            if !self.dead(place) {
+            if !self.rests(place) {
                 self.lives[place].count(*flow);
                 self.steps_made[place] = step;
             }
@@ -123,9 +140,9 @@ impl Ascent {
         Ok(StepReport { step, scores: evaluation.scores, terms: evaluation.terms, gradient_norms: norms })
     }
 
-    /// Moves each leaf of the canvas along its gradient: numbers of pictures that are not dead, and those that pictures share while any is not.
+    /// Moves each leaf of the canvas along its gradient: numbers of pictures that do not rest, and those that pictures share while any does not.
     fn climb(&mut self, up: &[Option<Tensor>]) -> Result<(), TchError> {
-        let moving: Vec<bool> = (0..self.lives.len()).map(|place| !self.dead(place)).collect();
+        let moving: Vec<bool> = (0..self.lives.len()).map(|place| !self.rests(place)).collect();
         let any = [moving.contains(&true)];
         for ((leaf, up), optimizer) in self.canvas.leaves().iter().zip(up).zip(&mut self.optimizers) {
             let up = up.as_ref().expect("pictures depend on every leaf by construction");
@@ -154,9 +171,9 @@ impl Ascent {
             }
             let changes =
                 pictures.f_index_select(0, &rows).and_then(|before| norms_between(&before, &edited));
-            // Pictures that it left alone, or that are dead, keep their very parameters.
+            // Pictures that it left alone, or that have ended, keep their very parameters.
             let changes = changes.map_err(torch)?.into_iter().zip(&images);
-            let moved = changes.map(|(change, &image)| change != 0.0 && !self.dead(image as usize));
+            let moved = changes.map(|(change, &image)| change != 0.0 && !self.rests(image as usize));
             let kept: Vec<i64> = (0..).zip(moved).filter(|(_, moved)| *moved).map(|(row, _)| row).collect();
             if !kept.is_empty() {
                 let set =
@@ -181,8 +198,13 @@ impl Ascent {
         self.lives[place].is_over(self.evaluator.plan.spec.redirect)
     }
 
-    fn all_dead(&self) -> bool {
-        (0..self.lives.len()).all(|place| self.dead(place))
+    /// Whether a picture has ended, so that it is moved no more.
+    fn rests(&self, place: usize) -> bool {
+        self.dead(place) || self.ends.of(place).is_some()
+    }
+
+    fn all_rest(&self) -> bool {
+        (0..self.lives.len()).all(|place| self.rests(place))
     }
 
     /// Hands out snapshots and previews of the pictures as they are after `step`.
@@ -232,6 +254,11 @@ impl Ascent {
         let taken_back = tch::no_grad(|| {
             pairs.into_iter().try_for_each(|(leaf, kept)| leaf.shallow_clone().f_copy_(kept).map(|_| ()))
         });
+        for (place, (made, before)) in self.steps_made.iter().zip(&steps_made).enumerate() {
+            if made > before {
+                self.ends.take_back(place);
+            }
+        }
         self.steps_made = steps_made;
         let outcomes = taken_back
             .map_err(|error| RunError::Torch { step: self.last_step(), error })
@@ -257,11 +284,7 @@ impl Ascent {
                 (term.kind() != TermKind::StepOperation).then_some(value)
             };
             Outcome {
-                end: match self.dead(place) || (!stopped && self.lives[place].off >= DEAD_STEPS) {
-                    true => End::Dead { hint: self.hint(image) },
-                    false if stopped => End::Stopped,
-                    false => End::Completed,
-                },
+                end: self.end(place, stopped, end.is_some()),
                 steps: self.steps_made[place],
                 score: end.map_or(f64::NAN, |end| end.scores[place]),
                 start_score: start.scores[place],
@@ -270,6 +293,17 @@ impl Ascent {
             }
         };
         Ok(pictures.into_iter().enumerate().map(outcome).collect())
+    }
+
+    /// How a picture ended; `stopped` tells that the run did, `scored` that the clean scores were taken.
+    fn end(&self, place: usize, stopped: bool, scored: bool) -> End {
+        let dead = self.dead(place) || (!stopped && self.lives[place].off >= DEAD_STEPS);
+        match self.ends.of(place) {
+            None | Some(End::OutOfTime) if dead => End::Dead { hint: self.hint(place as u32) },
+            Some(end) if scored => end.clone(),
+            None if !stopped => End::Completed,
+            _ => End::Stopped,
+        }
     }
 
     /// What to try for a dead picture.

@@ -6,6 +6,7 @@ use prost_types::{ListValue, Struct, Value};
 use std::sync::Arc;
 use unitscope_engine::plugin::ParamValue;
 use unitscope_engine::spec::{Basis, Expression, Moments, Optimizer, Rule, Schedule, Transform};
+use unitscope_engine::spec::{Plateau, Stop};
 use unitscope_proto::v1::{expression, optimizer, parameterization, schedule, transform};
 
 fn good() -> proto::OptimizeSpec {
@@ -388,4 +389,37 @@ fn image_weights_are_one_for_each_picture() {
     check(|spec| spec.terms[0].image_weights = vec![1.0, 1.0], &["terms[0].image_weights"]);
     check(|spec| spec.terms[0].image_weights = vec![f64::INFINITY], &["terms[0].image_weights[0]"]);
     assert_eq!(parse(&good()).unwrap().optimize.terms[0].image_weights, [1.0]);
+}
+
+#[test]
+fn stops_are_checked() {
+    let check = |stop: proto::Stop, fields: &[&str]| check(|spec| spec.stop = Some(stop), fields);
+    let plateau = |window, tolerance| {
+        let plateau = Some(proto::stop::Plateau { window, tolerance });
+        proto::Stop { plateau, ..Default::default() }
+    };
+    check(plateau(Some(0), None), &["stop.plateau.window"]);
+    check(plateau(Some(100_001), Some(f64::NAN)), &["stop.plateau.window", "stop.plateau.tolerance"]);
+    check(plateau(None, Some(-0.1)), &["stop.plateau.tolerance"]);
+    check(plateau(None, Some(1.1)), &["stop.plateau.tolerance"]);
+    for target in [f64::NAN, f64::NEG_INFINITY] {
+        check(proto::Stop { target: Some(target), ..Default::default() }, &["stop.target"]);
+    }
+    for seconds in [0.0, -1.0, 86_401.0, f64::NAN, f64::INFINITY] {
+        check(proto::Stop { seconds: Some(seconds), ..Default::default() }, &["stop.seconds"]);
+    }
+}
+
+#[test]
+fn stops_defaults_are_filled_in() {
+    let check = |stop: Option<proto::Stop>, expected: Stop| {
+        assert_eq!(parse(&proto::OptimizeSpec { stop, ..good() }).unwrap().optimize.stop, expected);
+    };
+    check(None, Stop::default());
+    check(Some(proto::Stop::default()), Stop::default());
+    let plateau = Some(proto::stop::Plateau::default());
+    let expected = Some(Plateau { window: 64, tolerance: 0.005 });
+    check(Some(proto::Stop { plateau, ..Default::default() }), Stop { plateau: expected, ..Stop::default() });
+    let (target, seconds) = (Some(-3.5), Some(86_400.0));
+    check(Some(proto::Stop { plateau: None, target, seconds }), Stop { plateau: None, target, seconds });
 }

@@ -1,6 +1,7 @@
 //! A filled-in spec as the proto has it: what a client must send, with the files of its references, to make the same job again.
 
 mod optimizer;
+mod stop;
 
 use crate::job::Spec;
 use prost_types::value::Kind;
@@ -25,6 +26,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         views_per_step: Some(optimize.views_per_step),
         clean_steps: Some(optimize.clean_steps),
         optimizer: Some(optimizer::optimizer(optimize.optimizer)),
+        stop: stop::stop(optimize.stop),
         snapshot_steps: optimize.snapshot_steps.clone(),
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),

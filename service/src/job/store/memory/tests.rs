@@ -4,7 +4,7 @@ use super::super::super::{ArtifactInfo, Provenance, Spec};
 use super::*;
 use std::time::Duration;
 use unitscope_engine::optimize::StepReport;
-use unitscope_engine::spec::{Basis, OptimizeSpec, Optimizer, Parameterization};
+use unitscope_engine::spec::{Basis, OptimizeSpec, Optimizer, Parameterization, Stop};
 
 fn order(request: Option<(&str, u8)>) -> Order {
     let optimize = OptimizeSpec {
@@ -24,6 +24,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         clean_steps: 0,
         transforms: Vec::new(),
         optimizer: Optimizer::DEFAULT,
+        stop: Stop::default(),
         snapshot_steps: Vec::new(),
         images_per_pass: 1,
         redirect: true,
