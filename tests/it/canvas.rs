@@ -1,12 +1,13 @@
 //! Every parameterization and transform on the demo model: pictures climb, differ from all others, and say back what they were made with.
 
+use crate::support::client::steps;
 use crate::support::{Server, images, spec, term};
 use serde_json::json;
 use unitscope_proto::v1::job::{self, State};
 use unitscope_proto::v1::parameterization::{Cppn, Fourier, Kind, Laplacian, Maco, Pixel, Shared};
 use unitscope_proto::v1::{
-    ImageSize, Job, OptimizeSpec, Parameterization, SpectrumMagnitude, Term, Transform, Transforms,
-    expression, transform,
+    ImageSize, Job, OptimizeSpec, Optimizer, Parameterization, SpectrumMagnitude, Term, Transform,
+    Transforms, expression, optimizer, transform,
 };
 
 fn demo(terms: impl IntoIterator<Item = Term>) -> OptimizeSpec {
@@ -129,4 +130,34 @@ async fn opacity_is_what_the_objective_needs() {
         means.push(mean);
     }
     assert!(means[1] < means[0] - 0.05, "{means:?}");
+}
+
+/// Views are counted over all steps, so that a picture that does not move shows at one step of two views what it shows at two steps of one;
+/// values are their means.
+#[tokio::test]
+async fn a_step_of_several_views_is_their_mean() {
+    let server = Server::start();
+    let client = server.client().await;
+    let still = optimizer::Sgd { learning_rate: Some(1e-30), ..optimizer::Sgd::default() };
+    let still = || Some(Optimizer { kind: Some(optimizer::Kind::Sgd(still)), schedule: None });
+    let made = async |views, steps_made| {
+        let spec = OptimizeSpec {
+            views_per_step: Some(views),
+            steps: Some(steps_made),
+            clean_steps: Some(0),
+            optimizer: still(),
+            ..demo([channel()])
+        };
+        let job = client.run(spec).await;
+        let events = client.events(&job.name, 0).await;
+        steps(&events).iter().map(|step| (step.scores[0], step.terms[0].values[0])).collect::<Vec<_>>()
+    };
+    let (one, two) = (made(1, 4).await, made(2, 2).await);
+    assert_ne!(one[0], one[1], "views differ");
+    for (step, mean) in two.iter().enumerate() {
+        let (a, b) = (one[2 * step], one[2 * step + 1]);
+        for (found, wanted) in [(mean.0, (a.0 + b.0) / 2.0), (mean.1, (a.1 + b.1) / 2.0)] {
+            assert!((found - wanted).abs() <= 1e-9 * wanted.abs(), "{step}: {found} against {wanted}");
+        }
+    }
 }

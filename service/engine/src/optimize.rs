@@ -5,7 +5,7 @@ mod background;
 mod buffer;
 mod evaluate;
 #[cfg(test)]
-mod goldens;
+mod golden_tests;
 mod input;
 mod limits;
 mod loss;

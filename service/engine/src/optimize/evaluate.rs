@@ -128,7 +128,8 @@ impl Evaluator {
     ) -> Result<Evaluation, RunError> {
         let per_step = self.plan.spec.views_per_step;
         let views = if self.plan.spec.is_clean(step) { 1 } else { per_step };
-        self.view = (step - 1) * per_step + 1;
+        // Comes round only where a server allows more than 2^27 steps.
+        self.view = (step - 1).wrapping_mul(per_step).wrapping_add(1);
         let mut sum = self.evaluate(step, pictures, true, cancelled)?;
         for _ in 1..views {
             self.view += 1;
