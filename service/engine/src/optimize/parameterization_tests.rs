@@ -1,3 +1,5 @@
+//! Starts, shapes, inverses of all parameterizations. Their formulas are held to PyTorch in `golden_tests.rs`.
+
 use super::*;
 use crate::spec::{Basis as Kind, Parameterization};
 
