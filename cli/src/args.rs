@@ -95,6 +95,9 @@ pub struct DeliveryArgs {
     /// The background of the contact sheet.
     #[arg(long, value_name = "SHADE", default_value = "light", help_heading = "Output")]
     pub sheet: Shade,
+    /// Also write pictures that were eliminated (see `optimize --starts`).
+    #[arg(long, help_heading = "Output")]
+    pub keep_all: bool,
     /// No progress on stderr.
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,

@@ -5,6 +5,7 @@ mod label;
 mod magnitude;
 mod objective;
 mod request;
+mod starts;
 mod stop;
 
 pub use args::OptimizeArgs;

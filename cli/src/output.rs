@@ -47,19 +47,21 @@ pub async fn deliver(
         None if job.state() == State::Failed => return Err(failed(job, "")),
         None => &[],
     };
+    let is_kept = |image: &&OptimizedImage| args.keep_all || image.outcome() != Outcome::Eliminated;
+    let images: Vec<&OptimizedImage> = images.iter().filter(is_kept).collect();
     std::fs::create_dir_all(&args.out).map_err(|error| cannot_write(&args.out, &error))?;
     let mut writer = Writer { services: services.clone(), folder: args.out.clone(), pictures: Vec::new() };
     let mut files = Vec::new();
-    for (image, stem) in images.iter().zip(file_names(images.iter().map(|image| image.label.as_str()))) {
+    for (&image, stem) in images.iter().zip(file_names(images.iter().map(|image| image.label.as_str()))) {
         files.push(writer.write_image(job, image, &stem).await?);
     }
-    let sheet = writer.write_sheet(job, images, args)?;
+    let sheet = writer.write_sheet(job, &images, args)?;
     if as_json {
-        json::print(&summary(job, images, &files, sheet.as_deref()));
+        json::print(&summary(job, &images, &files, sheet.as_deref()));
     } else {
-        print_results(images, &files, sheet.as_deref());
+        print_results(&images, &files, sheet.as_deref());
     }
-    outcome(job, images)
+    outcome(job, &images)
 }
 
 struct Writer {
@@ -112,7 +114,7 @@ impl Writer {
     fn write_sheet(
         &self,
         job: &Job,
-        images: &[OptimizedImage],
+        images: &[&OptimizedImage],
         args: &DeliveryArgs,
     ) -> Result<Option<PathBuf>, Failure> {
         if self.pictures.len() < 2 {
@@ -154,7 +156,7 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Local(format!("{} cannot be written: {error}", path.display()))
 }
 
-fn print_results(images: &[OptimizedImage], files: &[Files], sheet: Option<&Path>) {
+fn print_results(images: &[&OptimizedImage], files: &[Files], sheet: Option<&Path>) {
     let mut table = Table::new(&["PICTURE", "SCORE", "AT START", "STEPS", "OUTCOME"]);
     for (image, files) in images.iter().zip(files) {
         table.row(vec![
@@ -175,7 +177,7 @@ fn print_results(images: &[OptimizedImage], files: &[Files], sheet: Option<&Path
 }
 
 /// What `--json` prints at the end.
-fn summary(job: &Job, images: &[OptimizedImage], files: &[Files], sheet: Option<&Path>) -> Value {
+fn summary(job: &Job, images: &[&OptimizedImage], files: &[Files], sheet: Option<&Path>) -> Value {
     let images: Vec<Value> = images
         .iter()
         .zip(files)
@@ -197,7 +199,7 @@ fn summary(job: &Job, images: &[OptimizedImage], files: &[Files], sheet: Option<
     json!({"job": job.name, "state": job.state().as_str_name(), "contactSheet": sheet, "images": images})
 }
 
-fn outcome(job: &Job, images: &[OptimizedImage]) -> Result<(), Failure> {
+fn outcome(job: &Job, images: &[&OptimizedImage]) -> Result<(), Failure> {
     if job.state() == State::Failed {
         return Err(failed(job, "; the pictures are as they were before"));
     }
@@ -207,10 +209,17 @@ fn outcome(job: &Job, images: &[OptimizedImage]) -> Result<(), Failure> {
             job.name, job.steps_done, job.steps_total
         )));
     }
-    if !images.is_empty() && images.iter().all(|image| image.outcome() == Outcome::Dead) {
+    if !images.is_empty() && are_all_dead(images) {
         return Err(Failure::AllDead);
     }
     Ok(())
+}
+
+/// Whether no picture came to life, of those that were not eliminated.
+fn are_all_dead(images: &[&OptimizedImage]) -> bool {
+    let mut left =
+        images.iter().map(|image| image.outcome()).filter(|outcome| *outcome != Outcome::Eliminated);
+    left.all(|outcome| outcome == Outcome::Dead)
 }
 
 fn failed(job: &Job, pictures: &str) -> Failure {

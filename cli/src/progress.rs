@@ -19,6 +19,8 @@ pub struct Progress {
     queued: bool,
     step_time_ms: Option<f64>,
     lines: u32,
+    /// Pictures may be eliminated.
+    eliminates: bool,
 }
 
 enum View {
@@ -41,7 +43,8 @@ impl Progress {
         } else {
             View::Lines
         };
-        let progress = Progress { view, queued: false, step_time_ms: None, lines: 0 };
+        let eliminates = matches!(&job.spec, Some(job::Spec::Optimize(spec)) if spec.elimination.is_some());
+        let progress = Progress { view, queued: false, step_time_ms: None, lines: 0, eliminates };
         progress.say(&format!("{} accepted", job.name));
         progress
     }
@@ -123,7 +126,7 @@ impl Progress {
         }
     }
 
-    /// `score 12.3  8.1 steps/s  0:12 left`
+    /// `mean score 12.3  4 of 8 eliminated  8.1 steps/s  0:12 left`
     fn describe(&self, step: &Step) -> String {
         let mut parts = Vec::new();
         let live: Vec<f64> = step.scores.iter().copied().filter(|score| score.is_finite()).collect();
@@ -131,6 +134,10 @@ impl Progress {
             let mean = live.iter().sum::<f64>() / live.len() as f64;
             let name = if live.len() > 1 { "mean score" } else { "score" };
             parts.push(format!("{name} {}", short_number(mean)));
+        }
+        let out = step.scores.iter().filter(|score| score.is_nan()).count();
+        if self.eliminates && out > 0 {
+            parts.push(format!("{out} of {} eliminated", step.scores.len()));
         }
         if let Some(time) = self.step_time_ms.filter(|time| *time > 0.0) {
             parts.push(format!("{} steps/s", short_number(1000.0 / time)));
@@ -220,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_step_says_score_speed_and_time_left() {
-        let mut progress = Progress { view: View::None, queued: true, step_time_ms: None, lines: 0 };
+        let mut progress =
+            Progress { view: View::None, queued: true, step_time_ms: None, lines: 0, eliminates: false };
         let step = Step {
             step: 3,
             total_steps: 9,
@@ -232,6 +240,9 @@ mod tests {
         progress.step(&step);
         assert!(!progress.is_queued());
         assert_eq!(progress.describe(&step), "mean score 2.00  10.0 steps/s  1:01 left");
+        let progress = Progress { eliminates: true, ..progress };
+        let text = "mean score 2.00  1 of 3 eliminated  10.0 steps/s  1:01 left";
+        assert_eq!(progress.describe(&step), text);
     }
 
     #[test]

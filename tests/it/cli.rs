@@ -49,6 +49,28 @@ fn optimize<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn of_several_starts_the_best_is_written() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let starts = ["--unit", "conv1:1", "--starts", "4", "--label", "a"];
+    let best = json(&server, folder.path(), &optimize(&[&starts[..], &["--out", "best"]].concat()));
+    let best = best["images"].as_array().unwrap();
+    let all =
+        json(&server, folder.path(), &optimize(&[&starts[..], &["--out", "all", "--keep-all"]].concat()));
+    let all = all["images"].as_array().unwrap();
+    assert_eq!((best.len(), all.len()), (1, 4));
+    assert_eq!(files(&folder.path().join("best")).len(), 2, "a picture and its sidecar");
+    assert_eq!(files(&folder.path().join("all")).len(), 9, "and the sheet");
+    let out: Vec<_> = all.iter().filter(|image| image["outcome"] == "OUTCOME_ELIMINATED").collect();
+    assert_eq!(out.len(), 3);
+    let kept = all.iter().find(|image| image["label"] == best[0]["label"]).unwrap();
+    assert_eq!((&kept["score"], &kept["steps"]), (&best[0]["score"], &Value::from(6)));
+    for image in out {
+        assert!(image["score"].as_f64() < kept["score"].as_f64(), "{image}");
+    }
+}
+
+#[test]
 fn optimize_writes_pictures_tensors_and_sidecars() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ mod cli;
 mod clients;
 mod dead;
 mod diversity;
+mod elimination;
 mod jobs;
 mod models;
 mod objective;

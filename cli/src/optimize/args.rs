@@ -42,12 +42,14 @@ Files in the --out folder:
   LABEL.step-0064.png  a snapshot
   LABEL.npy            the float32 tensor, with --tensors
   contact-sheet.png    all of them, for two or more
+  Of several --starts only the best is written; with --keep-all all are.
 
 Examples:
   unitscope optimize --model googlenet --unit inception_4b:77 --unit inception_4d:139 --steps 256
   unitscope optimize --model demo --unit logits:all --out classes
   unitscope optimize --model demo --unit block3:12@center --negative --term 'total_variation(weight=0.1)'
   unitscope optimize --model demo --unit block3:12 --copies 4 --diversity 1
+  unitscope optimize --model demo --unit block3:12 --starts 8
   unitscope optimize --model demo --unit block3:12 --optimizer 'nadam(learning_rate=0.1)' --schedule cosine
   unitscope optimize --model demo --unit block3:12 --steps 4096 --stop plateau --stop 'seconds(value=60)'
   unitscope optimize --model demo --layer block2 --snapshots 16,64,256
@@ -97,7 +99,7 @@ pub struct WantedArgs {
     #[arg(long = "layer", value_name = "LAYER")]
     pub layers: Vec<String>,
     /// What to maximize, as arithmetic (+ - * and parentheses) on terms, such as `channel(conv2, 7) - 0.1*total_variation()`
-    /// or `channel(conv2, 7) * channel(conv2, 8)`; for all pictures, of which --copies says how many.
+    /// or `channel(conv2, 7) * channel(conv2, 8)`; for all pictures, of which --copies or --starts says how many.
     #[arg(
         long,
         value_name = "EXPR",
@@ -111,6 +113,13 @@ pub struct WantedArgs {
     /// So many pictures of each unit, or of the expression, from different starts.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub copies: u32,
+    /// So many starts of each unit, or of the expression, of which only the best by score is kept; not beside --copies.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1024))]
+    pub starts: Option<u32>,
+    /// After these steps the worse half of the starts goes, such as `64,128` [default: as often as leaves one, evenly within the
+    /// first half of the steps].
+    #[arg(long, value_name = "STEP,…", value_delimiter = ',', requires = "starts")]
+    pub eliminate: Vec<u32>,
     /// Push the copies of a unit apart, with this weight.
     #[arg(long, value_name = "WEIGHT", value_parser = finite)]
     pub diversity: Option<f64>,

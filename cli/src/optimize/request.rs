@@ -4,6 +4,7 @@ use super::args::{OptimizeArgs, TransformSet, WantedArgs};
 use super::label::Wanted;
 use super::magnitude;
 use super::objective::Maximized;
+use super::starts::{elimination, pictures_each};
 use super::stop::stop;
 use crate::failure::Failure;
 use crate::json;
@@ -46,7 +47,7 @@ impl Request {
             terms.add_target(target, args)?;
         }
         let objective = objective.map(|maximized| terms.add_maximized(maximized));
-        let picture_count = if wanted.is_empty() { args.copies } else { terms.pictures };
+        let picture_count = if wanted.is_empty() { pictures_each(args) } else { terms.pictures };
         for call in &args.terms {
             let term =
                 call.term().map_err(|error| Failure::Usage(format!("--term {}: {error}", call.text)))?;
@@ -76,6 +77,7 @@ impl Request {
             clean_steps: args.clean_steps,
             optimizer: optimizer(args)?,
             stop: stop(&args.stops)?,
+            elimination: elimination(args)?,
             snapshot_steps: args.snapshots.clone(),
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
@@ -98,6 +100,7 @@ impl Request {
         let flag = match field.split(['.', '[']).next()? {
             _ if !self.from_flags => return None,
             "model" => "--model",
+            "images" if self.spec.elimination.is_some() => "--starts",
             "images" => "--copies",
             "steps" => "--steps",
             "seed" => "--seed",
@@ -110,6 +113,8 @@ impl Request {
             "optimizer" if self.short_rate => "--learning-rate",
             "optimizer" => "--optimizer",
             "stop" => "--stop",
+            "elimination" if field.starts_with("elimination.steps") => "--eliminate",
+            "elimination" => "--starts",
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",
@@ -160,14 +165,14 @@ impl Terms {
 
     /// The objectives of one unit or layer: its copies, then their negatives.
     fn add_target(&mut self, target: &Wanted, args: &WantedArgs) -> Result<(), Failure> {
-        if args.diversity.is_some() && args.copies < 2 {
+        if args.diversity.is_some() && pictures_each(args) < 2 {
             return Err(Failure::Usage(
                 "--diversity needs --copies 2 or more: it pushes copies of a unit apart".into(),
             ));
         }
         for negative in [false, true].into_iter().take(if args.negative { 2 } else { 1 }) {
-            let images: Vec<u32> = (self.pictures..self.pictures + args.copies).collect();
-            self.pictures += args.copies;
+            let images: Vec<u32> = (self.pictures..self.pictures + pictures_each(args)).collect();
+            self.pictures += pictures_each(args);
             self.add(Term { images: images.clone(), ..objective(target, negative) }, target.argument.clone());
             if let Some(weight) = args.diversity {
                 let term = Term {
@@ -296,6 +301,7 @@ fn labels(args: &WantedArgs, wanted: &[Wanted], pictures: u32) -> Result<Vec<Str
         return match given {
             0 => Ok(Vec::new()),
             _ if given == pictures as usize => Ok(args.labels.clone()),
+            1 if args.starts.is_some() => Ok(numbered(&args.labels[0], pictures)),
             _ => Err(Failure::Usage(format!(
                 "{given} labels for {pictures} pictures; give --label once for each"
             ))),
@@ -311,13 +317,18 @@ fn labels(args: &WantedArgs, wanted: &[Wanted], pictures: u32) -> Result<Vec<Str
     for (index, target) in wanted.iter().enumerate() {
         let base = args.labels.get(index).unwrap_or(&target.label);
         for sign in ["", " negative"].into_iter().take(if args.negative { 2 } else { 1 }) {
-            labels.extend((1..=args.copies).map(|copy| match args.copies {
-                1 => format!("{base}{sign}"),
-                _ => format!("{base}{sign} #{copy}"),
-            }));
+            labels.extend(numbered(&format!("{base}{sign}"), pictures_each(args)));
         }
     }
     Ok(labels)
+}
+
+/// The label for each of so many pictures of one thing.
+fn numbered(label: &str, pictures: u32) -> Vec<String> {
+    match pictures {
+        1 => vec![label.to_string()],
+        _ => (1..=pictures).map(|number| format!("{label} #{number}")).collect(),
+    }
 }
 
 #[cfg(test)]

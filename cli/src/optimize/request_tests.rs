@@ -215,6 +215,43 @@ fn stops_are_one_of_each_kind() {
 }
 
 #[test]
+fn starts_are_copies_of_which_the_best_is_kept() {
+    let elimination = json!({"starts": 4, "steps": [85, 170]});
+    check(
+        "--unit|a:7|--unit|b:1|--starts|4",
+        json!({"images": 8, "labels": ["a:7 #1", "a:7 #2", "a:7 #3", "a:7 #4", "b:1 #1", "b:1 #2", "b:1 #3", "b:1 #4"],
+            "terms": [
+                {"id": "channel", "params": {"layer": "a", "channel": 7}, "images": [0, 1, 2, 3]},
+                {"id": "channel", "params": {"layer": "b", "channel": 1}, "images": [4, 5, 6, 7]}],
+            "elimination": elimination}),
+    );
+    let terms = json!([{"id": "layer", "params": {"layer": "a"}, "images": [0, 1]},
+        {"id": "layer", "weight": -1, "params": {"layer": "a"}, "images": [2, 3]}]);
+    check(
+        "--layer|a|--negative|--label|x|--copies|1|--starts|2|--steps|40|--eliminate|3,9",
+        json!({"images": 4, "labels": ["x #1", "x #2", "x negative #1", "x negative #2"], "terms": terms, "steps": 40,
+            "elimination": {"starts": 2, "steps": [3, 9]}}),
+    );
+    let whole = |labels: Value| {
+        json!({"images": 2, "terms": [{"id": "l2"}], "objective": {"term": 0}, "labels": labels, "steps": 40,
+            "elimination": {"starts": 2, "steps": [10]}})
+    };
+    check("--objective|l2()|--starts|2|--steps|40", whole(json!([])));
+    check("--objective|l2()|--starts|2|--steps|40|--label|x", whole(json!(["x #1", "x #2"])));
+    check("--objective|l2()|--starts|2|--steps|40|--label|x|--label|y", whole(json!(["x", "y"])));
+    for (line, says) in [
+        ("--copies|2|--starts|4", "--starts 4 keeps the best of 4 pictures of a unit, --copies 2 keeps all"),
+        ("--starts|4|--diversity|1", "give --copies instead of --starts"),
+        ("--starts|1", "1 is not in 2..=1024"),
+        ("--eliminate|3", "--starts <N>"),
+        ("--starts|8|--steps|3", "--starts 8 needs 3 steps before the last"),
+        ("--starts|2|--spec|f", "cannot be used with"),
+    ] {
+        check_error(&format!("--unit|a:7|{line}"), says);
+    }
+}
+
+#[test]
 fn labels_are_one_per_unit() {
     let layers = json!([{"id": "layer", "params": {"layer": "a"}, "images": [0]}, {"id": "layer", "params": {"layer": "b"}, "images": [1]}]);
     check(
@@ -244,6 +281,12 @@ fn fields_lead_back_to_arguments() {
     check("spec.optimizer.schedule.cosine.steps", Some("--schedule"));
     check("request_id", None);
     assert_eq!(Request::from_spec(units.spec.clone()).argument("spec.steps"), None);
+    let starts = request("--model|m|--unit|a:0|--starts|2").unwrap();
+    let check = |field: &str, argument: &str| assert_eq!(starts.argument(field).as_deref(), Some(argument));
+    check("spec.images", "--starts");
+    check("spec.elimination", "--starts");
+    check("spec.elimination.starts", "--starts");
+    check("spec.elimination.steps[1]", "--eliminate");
     let whole = request("--model|m|--objective|a() - 2*b(x = 1)|--term|normalize_gradient").unwrap();
     let check =
         |field: &str, argument: &str| assert_eq!(whole.argument(field).as_deref(), Some(argument), "{field}");

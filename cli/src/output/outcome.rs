@@ -11,6 +11,7 @@ pub fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Plateau => "plateau",
         Outcome::TargetReached => "target reached",
         Outcome::OutOfTime => "out of time",
+        Outcome::Eliminated => "eliminated",
         Outcome::Unspecified => "unknown",
     }
 }

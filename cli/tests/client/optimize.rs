@@ -53,6 +53,36 @@ async fn the_request_says_what_the_flags_say() {
 }
 
 #[tokio::test]
+async fn of_several_starts_the_survivors_are_written() {
+    let made = || {
+        let out = |label: &str| OptimizedImage { steps: 2, ..picture(label, Outcome::Eliminated) };
+        let best = |label: &str| picture(label, Outcome::TargetReached);
+        job(job::State::Succeeded, vec![out("a:1 #1"), best("a:1 #2"), best("b:2 #1"), out("b:2 #2")])
+    };
+    for (flags, count) in [(&[][..], 2), (&["--keep-all"], 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = server_of(made()).await;
+        let arguments =
+            [&["optimize", "--model", "demo", "--unit", "a:1", "--starts", "2", "--out", "."], flags];
+        let run = run(&fake.url, folder.path(), &arguments.concat()).await;
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let names: Vec<_> = ["a-1-1", "a-1-2", "b-2-1", "b-2-2"]
+            .into_iter()
+            .filter(|stem| folder.path().join(format!("{stem}.png")).exists())
+            .collect();
+        assert_eq!(names.len(), count, "{names:?}");
+        assert!(names.contains(&"a-1-2") && names.contains(&"b-2-1"), "{names:?}");
+        assert!(run.stdout.contains("target reached"), "{}", run.stdout);
+        assert_eq!(run.stdout.contains("eliminated"), count == 4, "{}", run.stdout);
+        assert!(run.stderr.contains("ended after 3 of 8 steps: 2 target reached"), "{}", run.stderr);
+        let sheet = image::open(folder.path().join("contact-sheet.png")).unwrap();
+        assert_eq!(sheet.width() > 3 * 224 || sheet.height() > 2 * 224, count == 4);
+        let text = std::fs::read_to_string(folder.path().join("a-1-2.json")).unwrap();
+        assert!(text.contains("OUTCOME_TARGET_REACHED"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn one_picture_has_no_sheet() {
     let folder = tempfile::tempdir().unwrap();
     let fake = server_of(job(job::State::Succeeded, vec![picture("c:2", Outcome::Completed)])).await;

@@ -46,6 +46,8 @@ async fn dead_units_end_with_5_and_a_hint() {
         &["hint: c:2: try `c:pre`", "every picture is dead"],
     )
     .await;
+    let out = picture("c:2 #2", Outcome::Eliminated);
+    check(job(job::State::Succeeded, vec![dead.clone(), out]), 5, &["every picture is dead"]).await;
     check(job(job::State::Succeeded, vec![dead, picture("d:1", Outcome::Completed)]), 0, &["hint: c:2"])
         .await;
 }

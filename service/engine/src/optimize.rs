@@ -38,7 +38,8 @@ pub trait Observer {
     fn preview(&mut self, step: u32, image: u32, picture: Picture);
 }
 
-/// What one step found, on the transformed views, before the update.
+/// What one step found, on the transformed views, before the update. Scores and values of pictures that were eliminated are NaN, their
+/// gradients 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Steps made, from 1.
@@ -84,6 +85,8 @@ pub enum End {
     TargetReached,
     /// It still moved when the time was up.
     OutOfTime,
+    /// Others of its family ([`crate::spec::Elimination`]) had higher scores.
+    Eliminated,
     /// The run was cancelled, or a value was not finite.
     Stopped,
 }
@@ -194,6 +197,7 @@ mod testing {
             clean_steps: 0,
             optimizer: Optimizer::DEFAULT,
             stop: Stop::default(),
+            elimination: None,
             snapshot_steps: vec![],
             images_per_pass: 8,
             redirect: true,

@@ -2,10 +2,12 @@
 //!
 //! Fields bear the names of the proto's `OptimizeSpec`, so that a [`FieldError`] points at what the client sent.
 
+mod elimination;
 mod optimizer;
 mod parameterization;
 mod stop;
 
+pub use elimination::Elimination;
 pub use optimizer::{Moments, Optimizer, Rule, Schedule};
 pub use parameterization::{Basis, Parameterization, Shared};
 pub use stop::{Plateau, Stop};
@@ -50,6 +52,8 @@ pub struct OptimizeSpec {
     pub optimizer: Optimizer,
     /// Ends beside the number of steps.
     pub stop: Stop,
+    /// Families of pictures of which the worse half goes early.
+    pub elimination: Option<Elimination>,
     /// Steps after which every picture is kept, rising, each in `1..=steps`.
     pub snapshot_steps: Vec<u32>,
     /// Pictures that share one pass, at least 1.

@@ -3,16 +3,18 @@
 use crate::limits::NAME_BYTES;
 use std::collections::HashSet;
 use unitscope_engine::plugin::{ParamValue, Registry, TermKind};
-use unitscope_engine::spec::{OptimizeSpec, TermSpec};
+use unitscope_engine::spec::{Elimination, OptimizeSpec, TermSpec};
 
-/// One label per picture, all different, such as `inception_4b:77` or `inception_4b:77+diversity`.
+/// One label per picture, all different, such as `inception_4b:77` or `inception_4b:77+diversity`; starts of a family are numbered, as in
+/// `inception_4b:77 #1`.
 #[must_use]
 pub fn labels(spec: &OptimizeSpec, registry: &Registry) -> Vec<String> {
     let is_objective =
         |term: &&TermSpec| registry.term(&term.id).is_ok_and(|info| info.kind == TermKind::Objective);
     let objectives: Vec<&TermSpec> = spec.terms.iter().filter(is_objective).collect();
     let mut taken = HashSet::new();
-    (0..spec.images).map(|image| unique(&label(image, &objectives), &mut taken)).collect()
+    let named = |image| numbered(label(image, &objectives), image, spec.elimination.as_ref());
+    (0..spec.images).map(|image| unique(&named(image), &mut taken)).collect()
 }
 
 /// Objectives that all pictures share do not tell them apart; they are left out where others remain.
@@ -51,6 +53,14 @@ fn short(term: &TermSpec) -> String {
     let place =
         whole("row").zip(whole("column")).map(|(row, column)| format!("@{row},{column}")).unwrap_or_default();
     format!("{sign}{}{channel}{place}", safe(layer))
+}
+
+/// With the number of the start, where pictures have several.
+fn numbered(label: String, image: u32, elimination: Option<&Elimination>) -> String {
+    match elimination {
+        Some(Elimination { starts, .. }) => format!("{label} #{}", image % starts + 1),
+        None => label,
+    }
 }
 
 fn unique(label: &str, taken: &mut HashSet<String>) -> String {
@@ -105,6 +115,16 @@ mod tests {
                 assert_eq!(label(0, &[&term]), expected);
             }
         }
+    }
+
+    #[test]
+    fn starts_of_a_family_are_numbered() {
+        let elimination = Elimination { starts: 2, steps: vec![1] };
+        let of = |elimination| {
+            (0..4).map(|image| numbered("a".to_owned(), image, elimination)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Some(&elimination)), ["a #1", "a #2", "a #1", "a #2"]);
+        assert_eq!(of(None), ["a"; 4]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is found in one go. Paths begin at the spec, such as `terms[2].images[0]`.
 
+mod elimination;
 mod objective;
 mod optimizer;
 mod parts;
@@ -88,6 +89,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
         clean_steps: clean_steps(spec, steps, &mut wrong),
         optimizer: optimizer::optimizer(spec, steps, limits.steps, &mut wrong),
         stop: stop::stop(spec.stop.as_ref(), limits.steps, &mut wrong),
+        elimination: elimination::elimination(spec.elimination.as_ref(), images, steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),

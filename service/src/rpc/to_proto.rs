@@ -179,6 +179,7 @@ fn image(id: Ulid, label: &str, image: &Image) -> proto::OptimizedImage {
         End::Plateau => (Outcome::Plateau, String::new()),
         End::TargetReached => (Outcome::TargetReached, String::new()),
         End::OutOfTime => (Outcome::OutOfTime, String::new()),
+        End::Eliminated => (Outcome::Eliminated, String::new()),
         End::Stopped => (Outcome::Stopped, String::new()),
     };
     let snapshot =

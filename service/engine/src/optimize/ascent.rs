@@ -1,6 +1,7 @@
 //! The loop of gradient ascent: parameters → pictures → views → activations → terms, and back.
 
 mod ends;
+mod halving;
 mod plateau;
 
 use super::evaluate::{Evaluation, Evaluator, Flow, norms, reference};
@@ -41,12 +42,18 @@ impl Plan {
                 advanced => advanced?,
             }
         }
-        match ascent.clean_scores(ascent.last_step(), &|| observer.gives_up()) {
+        match ascent.last_scores(&|| observer.gives_up()) {
             Err(error) if error.is_cancelled() && observer.gives_up() => {
                 Ok(ascent.outcomes(&start, None, true)?)
             }
             Err(error) if error.is_not_finite() => Err(ascent.restore(&start, error, observer)),
-            end => Ok(ascent.outcomes(&start, Some(&end?), cancelled)?),
+            end => {
+                let end = end?;
+                if !cancelled {
+                    ascent.ends.halve_to_the_last(&end.scores);
+                }
+                Ok(ascent.outcomes(&start, Some(&end), cancelled)?)
+            }
         }
     }
 }
@@ -105,6 +112,7 @@ impl Ascent {
         observer.step(report);
         self.show(step, observer)?;
         self.judge(step, &scores, &|| observer.cancelled())?;
+        self.eliminate(step, &|| observer.cancelled())?;
         self.watch_time(step, observer);
         Ok(())
     }
@@ -242,6 +250,12 @@ impl Ascent {
         self.evaluator.score(step, &pictures, cancelled)
     }
 
+    /// The same of all pictures at the end, also of those that were eliminated.
+    fn last_scores(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Evaluation, RunError> {
+        self.evaluator.take_all_back();
+        self.clean_scores(self.last_step(), cancelled)
+    }
+
     /// The last step of any picture.
     fn last_step(&self) -> u32 {
         self.steps_made.iter().copied().max().unwrap_or(0)
@@ -262,7 +276,7 @@ impl Ascent {
         self.steps_made = steps_made;
         let outcomes = taken_back
             .map_err(|error| RunError::Torch { step: self.last_step(), error })
-            .and_then(|()| self.clean_scores(self.last_step(), &|| observer.gives_up()))
+            .and_then(|()| self.last_scores(&|| observer.gives_up()))
             .and_then(|end| self.outcomes(start, Some(&end), true));
         // Without pictures the error itself is what there is to say.
         Failed { error, outcomes: outcomes.unwrap_or_default() }
@@ -300,7 +314,7 @@ impl Ascent {
         let dead = self.dead(place) || (!stopped && self.lives[place].off >= DEAD_STEPS);
         match self.ends.of(place) {
             None | Some(End::OutOfTime) if dead => End::Dead { hint: self.hint(place as u32) },
-            Some(end) if scored => end.clone(),
+            Some(end) if scored || *end == End::Eliminated => end.clone(),
             None if !stopped => End::Completed,
             _ => End::Stopped,
         }

@@ -3,6 +3,7 @@
 
 mod backward;
 mod forward;
+mod remaining;
 
 pub use backward::{Flow, norms};
 pub use forward::reference;
@@ -11,7 +12,7 @@ use super::background::Background;
 use super::input::Normalization;
 use super::loss::{self, BoundTerm, LossError, Reading};
 use super::objective::Role;
-use super::plan::Plan;
+use super::plan::{Group, Plan};
 use super::{RunError, buffer};
 use crate::model::{Program, Reach};
 use crate::plugin::{Axis, StepInfo, TermKind};
@@ -40,11 +41,13 @@ pub struct Evaluator {
     references: Vec<Tensor>,
     /// One per pass of each group, filled anew each step.
     readings: Vec<Vec<Reading>>,
+    /// The plan's groups, while pictures are left out of them.
+    whole: Option<Vec<Group>>,
 }
 
 /// What the terms and the network say of the pictures at one step.
 pub struct Evaluation {
-    /// For each picture the maximized sum.
+    /// For each picture the maximized sum; NaN, as its values, where it is left out.
     pub scores: Vec<f64>,
     /// For each term its values for its pictures.
     pub terms: Vec<Vec<f64>>,
@@ -115,6 +118,7 @@ impl Evaluator {
             references,
             axes,
             readings,
+            whole: None,
             plan,
         })
     }
@@ -162,7 +166,7 @@ impl Evaluator {
     ) -> Result<Evaluation, RunError> {
         let torch = |error| RunError::Torch { step, error };
         let mut evaluation = Evaluation {
-            scores: vec![0.0; self.plan.spec.images as usize],
+            scores: vec![f64::NAN; self.plan.spec.images as usize],
             terms: self.plan.terms.iter().map(|term| vec![f64::NAN; term.images.len()]).collect(),
             gradient: pictures.f_zeros_like().map_err(torch)?,
             flows: vec![Flow::None; self.plan.spec.images as usize],

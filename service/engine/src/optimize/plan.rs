@@ -31,13 +31,13 @@ impl Plan {
 }
 
 /// Pictures whose terms see each other, as the passes that make their activations.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub passes: Vec<Pass>,
 }
 
 /// Pictures that go through the network together; the spec alone decides which.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pass {
     /// Rising.
     pub images: Vec<u32>,
@@ -80,6 +80,7 @@ pub fn prepare(
         errors.extend(uncovered(spec, &terms, objective));
         errors.extend(irreversible(spec, &terms));
         errors.extend(misused(spec.objective.as_ref(), &kinds));
+        errors.extend(inseparable(spec, &terms));
         errors.extend(overflowing(&terms, objective));
     }
     let Some(objective) = objective.filter(|_| errors.is_empty()) else { return Err(errors) };
@@ -187,6 +188,16 @@ fn misused(objective: Option<&Expression>, kinds: &[TermKind]) -> Option<FieldEr
     })?;
     let reason = format!("term {place} is a step operation and has no value; leave it out of the expression");
     Some(FieldError::new("objective", reason))
+}
+
+/// A term that looks at several pictures at once would change its meaning when some of them go.
+fn inseparable(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Option<FieldError> {
+    let term = terms.iter().find(|term| spec.elimination.is_some() && term.couples())?;
+    let id = &term.info().id;
+    let reason = format!(
+        "`{id}` looks at several images at once, and elimination takes some of them away; leave one of the two out"
+    );
+    Some(FieldError::new("elimination", reason))
 }
 
 /// Every picture needs something to climb: by default an objective, in an expression any term of it, in either case with a weight.
@@ -382,7 +393,7 @@ fn groups(layers: Vec<Vec<usize>>, per_pass: usize, couples: bool) -> Vec<Group>
 }
 
 /// The references that terms compare a pass's pictures with, rising.
-fn references_of(pass: &Pass, terms: &[BoundTerm]) -> Vec<usize> {
+pub(super) fn references_of(pass: &Pass, terms: &[BoundTerm]) -> Vec<usize> {
     let here = terms.iter().filter(|term| pass.images.iter().any(|image| term.images.contains(image)));
     let found: BTreeSet<usize> =
         here.flat_map(|term| &term.sources).filter_map(|source| source.reference).collect();

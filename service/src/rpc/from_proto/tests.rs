@@ -423,3 +423,40 @@ fn stops_defaults_are_filled_in() {
     let (target, seconds) = (Some(-3.5), Some(86_400.0));
     check(Some(proto::Stop { plateau: None, target, seconds }), Stop { plateau: None, target, seconds });
 }
+
+#[test]
+fn eliminations_are_checked() {
+    let check = |images, starts, steps: &[u32], fields: &[&str]| {
+        let elimination = proto::Elimination { starts, steps: steps.to_vec() };
+        check(
+            |spec| (spec.images, spec.steps, spec.elimination) = (Some(images), Some(8), Some(elimination)),
+            fields,
+        );
+    };
+    for starts in [0, 1] {
+        check(4, starts, &[1], &["elimination.starts"]);
+    }
+    for (images, starts) in [(4, 3), (4, 8), (1, 2), (4, u32::MAX)] {
+        check(images, starts, &[1], &["elimination.starts"]);
+    }
+    check(4, 2, &[], &["elimination.steps"]);
+    check(4, 2, &[0], &["elimination.steps[0]"]);
+    check(4, 2, &[7, 8], &["elimination.steps[1]"]);
+    check(4, 2, &[3, 3], &["elimination.steps[1]"]);
+    check(4, 3, &[4, 2], &["elimination.starts", "elimination.steps[1]"]);
+    let elimination = Some(proto::Elimination { starts: 2, steps: vec![1] });
+    let one = proto::OptimizeSpec { images: Some(2), steps: Some(1), elimination, ..good() };
+    assert_eq!(parse(&one).unwrap_err()[0].field, "elimination.steps");
+}
+
+#[test]
+fn an_elimination_is_taken_as_it_is() {
+    use unitscope_engine::spec::Elimination;
+    let parsed = |elimination| {
+        let spec = proto::OptimizeSpec { images: Some(6), steps: Some(8), elimination, ..good() };
+        parse(&spec).unwrap().optimize.elimination
+    };
+    let elimination = Some(proto::Elimination { starts: 3, steps: vec![1, 7] });
+    assert_eq!(parsed(elimination), Some(Elimination { starts: 3, steps: vec![1, 7] }));
+    assert_eq!(parsed(None), None);
+}

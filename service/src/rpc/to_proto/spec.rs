@@ -27,6 +27,7 @@ pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
         clean_steps: Some(optimize.clean_steps),
         optimizer: Some(optimizer::optimizer(optimize.optimizer)),
         stop: stop::stop(optimize.stop),
+        elimination: optimize.elimination.as_ref().map(stop::elimination),
         snapshot_steps: optimize.snapshot_steps.clone(),
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),

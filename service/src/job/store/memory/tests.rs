@@ -25,6 +25,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         transforms: Vec::new(),
         optimizer: Optimizer::DEFAULT,
         stop: Stop::default(),
+        elimination: None,
         snapshot_steps: Vec::new(),
         images_per_pass: 1,
         redirect: true,

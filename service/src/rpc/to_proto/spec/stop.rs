@@ -1,6 +1,6 @@
-//! The stops of a filled-in spec as the proto has them.
+//! The stops of a filled-in spec, and its elimination, as the proto has them.
 
-use unitscope_engine::spec::{Plateau, Stop};
+use unitscope_engine::spec::{Elimination, Plateau, Stop};
 use unitscope_proto::v1 as proto;
 use unitscope_proto::v1::stop;
 
@@ -15,4 +15,8 @@ pub(super) fn stop(given: Stop) -> Option<proto::Stop> {
         target: given.target,
         seconds: given.seconds,
     })
+}
+
+pub(super) fn elimination(given: &Elimination) -> proto::Elimination {
+    proto::Elimination { starts: given.starts, steps: given.steps.clone() }
 }
