@@ -7,7 +7,8 @@ use serde_json::json;
 use unitscope_proto::v1::job::State;
 use unitscope_proto::v1::optimized_image::Outcome;
 use unitscope_proto::v1::{
-    Elimination, Job, OptimizeSpec, OptimizedImage, Step, Stop, Term, Transforms, job, stop,
+    Elimination, Job, OptimizeSpec, OptimizedImage, Parameterization, Step, Stop, Term, Transforms, job,
+    parameterization::Shared, stop,
 };
 
 const STARTS: usize = 3;
@@ -189,6 +190,11 @@ async fn eliminations_are_checked_and_sent_back() {
     coupled.terms.push(term("diversity", json!({"layer": "conv1"})));
     let status = client.submit(coupled).await.unwrap_err();
     check_violations(&status, &["spec.elimination"], &["`diversity`", "several images"]);
+    let mut sharing = wanted(2, &[1]);
+    let shared = Some(Shared { divisors: vec![2], anchors: None });
+    sharing.parameterization = Some(Parameterization { shared, ..Parameterization::default() });
+    let status = client.submit(sharing).await.unwrap_err();
+    check_violations(&status, &["spec.elimination"], &["share"]);
     let job = client.run(wanted(2, &[1, 7])).await;
     assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
     let Some(job::Spec::Optimize(filled)) = job.spec else { panic!("a job has its spec") };

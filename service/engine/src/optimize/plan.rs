@@ -190,8 +190,13 @@ fn misused(objective: Option<&Expression>, kinds: &[TermKind]) -> Option<FieldEr
     Some(FieldError::new("objective", reason))
 }
 
-/// A term that looks at several pictures at once would change its meaning when some of them go.
+/// What ties pictures together would change its meaning when some of them go.
 fn inseparable(spec: &OptimizeSpec, terms: &[BoundTerm]) -> Option<FieldError> {
+    if spec.elimination.is_some() && spec.parameterization.shared.is_some() {
+        let reason = "pictures that share a part change with it, and elimination leaves some of them as they are; leave one of \
+                      the two out";
+        return Some(FieldError::new("elimination", reason));
+    }
     let term = terms.iter().find(|term| spec.elimination.is_some() && term.couples())?;
     let id = &term.info().id;
     let reason = format!(
