@@ -53,6 +53,17 @@ fn basis(
     })
 }
 
+/// Numbers that wait for the way back, for one picture of `pixels` pixels, roughly.
+pub fn elements(basis: &spec::Basis, pixels: u64, channels: u64) -> u64 {
+    match *basis {
+        // Per layer the sum, its arc tangent, the square and the two of the next layer's input.
+        spec::Basis::Cppn { layers, channels: units } => {
+            pixels.saturating_mul(u64::from(layers) * u64::from(units) * 6)
+        }
+        _ => pixels.saturating_mul(4 * channels),
+    }
+}
+
 /// The pictures of a job as what the optimizer moves.
 pub struct Canvas {
     /// Leaves that require gradients. The first holds each picture's own numbers, its first axis counts pictures; a second one those that they

@@ -3,6 +3,7 @@
 use super::limits::ELEMENTS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Read, Source};
 use super::objective::{Objective, Role};
+use super::parameterization::elements;
 use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
@@ -118,7 +119,7 @@ fn check_memory(
     };
     // All pictures leave the canvas together.
     let channels = u64::from(model.manifest().input.channels.count()) + 1;
-    let of_canvas = spec.parameterization.basis.elements(pixels / (channels - 1), channels);
+    let of_canvas = elements(&spec.parameterization.basis, pixels / (channels - 1), channels);
     let canvas = of_canvas.saturating_mul(u64::from(spec.images));
     let of_group = |group: &Group| group.passes.iter().map(of_pass).sum::<Result<u64, ModelError>>();
     let elements = match groups.iter().map(of_group).collect::<Result<Vec<_>, _>>() {

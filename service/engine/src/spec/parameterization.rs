@@ -101,15 +101,4 @@ impl Basis {
     pub fn has_inverse(&self) -> bool {
         matches!(self, Basis::Pixel { .. } | Basis::Fourier { .. } | Basis::Laplacian { .. })
     }
-
-    /// Numbers that wait for the way back, for one picture of `pixels` pixels, roughly.
-    pub(crate) fn elements(&self, pixels: u64, channels: u64) -> u64 {
-        match *self {
-            // Per layer the sum, its arc tangent, the square and the two of the next layer's input.
-            Basis::Cppn { layers, channels: units } => {
-                pixels.saturating_mul(u64::from(layers) * u64::from(units) * 6)
-            }
-            _ => pixels.saturating_mul(4 * channels),
-        }
-    }
 }
