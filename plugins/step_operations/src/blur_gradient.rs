@@ -14,7 +14,7 @@ impl Term for BlurGradient {
         "blur_gradient",
         "Smooth gradient",
         "Blurs each image's gradient with a Gaussian, so that steps draw coarse forms before fine ones. At the border the mean is over the \
-         pixels that there are. Source: gradient smoothing, as in DeepDream's later notebooks.",
+         pixels that there are. Made for pixels: Adam over a spectrum scales each frequency's steps alike, which undoes it. Source: gradient smoothing, as in DeepDream's later notebooks.",
     )
     .params(&[SIGMA]);
 
