@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery bench evidence evidence-quick evidence-targets evidence-lucent
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench evidence evidence-quick evidence-targets evidence-lucent
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -48,6 +48,10 @@ lint: libtorch ## Check the format, and clippy without a warning
 gallery: libtorch plugins ## Make the sheets of docs/gallery.md, of the demo model and of ../shared/data/models
 	$(CARGO) build --release -p unitscope-server -p unitscope
 	$(PYTHON) scripts/gallery.py
+
+features: libtorch plugins ## Make docs/features.md and its pictures, as gallery does (needs Pillow in $(PYTHON))
+	$(CARGO) build --release -p unitscope-server -p unitscope
+	$(PYTHON) scripts/features.py
 
 bench: libtorch ## Time the engine's step against PyTorch's (needs torch 2.11 in $(PYTHON), and ../shared/data/models)
 	$(CARGO) build --release -p unitscope-engine --example step_time
