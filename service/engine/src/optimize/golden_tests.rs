@@ -91,38 +91,72 @@ fn shared(value: &Value) -> Option<Shared> {
     Some(Shared { divisors, anchors: value["anchors"].as_u64().unwrap() as u32 })
 }
 
+/// The cases whose names begin so, of which there is at least one.
+fn check_parameterization(prefix: &str) {
+    let all = cases("parameterization");
+    let wanted = all.iter().filter(|case| case["name"].as_str().unwrap().starts_with(prefix));
+    assert!(wanted.map(check_canvas).count() > 0, "{prefix} has a case");
+}
+
+fn check_canvas(case: &Value) {
+    let name = case["name"].as_str().unwrap();
+    let [images, channels, height, width] = shape(&case["shape"])[..] else { panic!("four sides") };
+    let alpha = case["alpha"].as_bool().unwrap();
+    let parameterization = Parameterization {
+        basis: basis(&case["basis"]),
+        decorrelate_colors: case["decorrelate_colors"].as_bool().unwrap(),
+        alpha,
+        shared: shared(&case["shared"]),
+    };
+    let testing = super::testing::spec(height as u32, width as u32);
+    let spec = OptimizeSpec { images: images as u32, parameterization, ..testing };
+    let canvas = Canvas::start(&spec, channels - i64::from(alpha), Device::Cpu).unwrap();
+    let given = [described(&case["numbers"])].into_iter();
+    let given = given.chain(case["shared"].get("numbers").map(described));
+    tch::no_grad(|| {
+        for (leaf, given) in canvas.leaves().iter().zip(given) {
+            assert_eq!(leaf.size(), given.size(), "{name}");
+            leaf.shallow_clone().copy_(&given);
+        }
+    });
+    let expected = [&case["gradient"], &case["shared_gradient"]];
+    let inputs: Vec<(&Tensor, &Value)> = canvas.leaves().iter().zip(expected).collect();
+    check_case(name, &canvas.images().unwrap(), &case["pictures"], &inputs);
+}
+
 #[test]
-fn parameterizations() {
-    let mut seen = Vec::new();
-    for case in cases("parameterization") {
-        let name = case["name"].as_str().unwrap();
-        let [images, channels, height, width] = shape(&case["shape"])[..] else { panic!("four sides") };
-        let alpha = case["alpha"].as_bool().unwrap();
-        let parameterization = Parameterization {
-            basis: basis(&case["basis"]),
-            decorrelate_colors: case["decorrelate_colors"].as_bool().unwrap(),
-            alpha,
-            shared: shared(&case["shared"]),
-        };
-        seen.push(parameterization.basis.name());
-        let testing = super::testing::spec(height as u32, width as u32);
-        let spec = OptimizeSpec { images: images as u32, parameterization, ..testing };
-        let canvas = Canvas::start(&spec, channels - i64::from(alpha), Device::Cpu).unwrap();
-        let given = [described(&case["numbers"])].into_iter();
-        let given = given.chain(case["shared"].get("numbers").map(described));
-        tch::no_grad(|| {
-            for (leaf, given) in canvas.leaves().iter().zip(given) {
-                assert_eq!(leaf.size(), given.size(), "{name}");
-                leaf.shallow_clone().copy_(&given);
-            }
-        });
-        let expected = [&case["gradient"], &case["shared_gradient"]];
-        let inputs: Vec<(&Tensor, &Value)> = canvas.leaves().iter().zip(expected).collect();
-        check_case(name, &canvas.images().unwrap(), &case["pictures"], &inputs);
-    }
-    for known in ["pixel", "fourier", "laplacian", "cppn", "maco"] {
-        assert!(seen.contains(&known), "{known} has a case");
-    }
+fn pixel() {
+    check_parameterization("pixel");
+}
+
+#[test]
+fn fourier() {
+    check_parameterization("fourier");
+}
+
+#[test]
+fn laplacian() {
+    check_parameterization("laplacian");
+}
+
+#[test]
+fn cppn() {
+    check_parameterization("cppn");
+}
+
+#[test]
+fn maco() {
+    check_parameterization("maco");
+}
+
+#[test]
+fn opacity() {
+    check_parameterization("alpha");
+}
+
+#[test]
+fn shared_parts() {
+    check_parameterization("shared");
 }
 
 #[test]
