@@ -15,10 +15,8 @@ Prints the mean margin of each network, and writes target/evidence/lucent.md, lu
 margin of a network is below lucent's.
 """
 
-import argparse
 import json
 import os
-import pathlib
 import statistics
 import sys
 import time
@@ -26,7 +24,7 @@ import warnings
 
 import numpy
 import torch
-from evidence import CHANNELS, STEPS, Layer
+from evidence import CHANNELS, STEPS, Layer, common
 from networks import NETWORKS, ROOT, SHARED, Network
 from PIL import Image, ImageDraw, ImageFont
 from studio import Studio, pictures
@@ -105,13 +103,9 @@ def compare(options, studio, network, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", action="append", choices=list(NETWORKS))
+    parser = common(__doc__)
     parser.add_argument("--depth", action="append", type=int, choices=[1, 2, 3])
     parser.add_argument("--after-activation", action="store_true", help="layers themselves, not what stands before their activation")
-    parser.add_argument("--threads", type=int, help="of the server and of PyTorch [default: all cores]")
-    parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
-    parser.add_argument("--plugins", type=pathlib.Path, default=ROOT / "target/plugins")
     options = parser.parse_args()
     options.cache, options.channels, options.steps = ROOT / "target/evidence", CHANNELS, STEPS
     warnings.filterwarnings("ignore")

@@ -129,17 +129,23 @@ def main():
     sys.exit(complete and below and not options.quick)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def common(description):
+    """What every script of this folder takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", action="append", choices=list(NETWORKS))
+    parser.add_argument("--threads", type=int, help="of the server and of PyTorch [default: all cores]")
+    parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
+    parser.add_argument("--plugins", type=pathlib.Path, default=ROOT / "target/plugins")
+    return parser
+
+
+def arguments():
+    parser = common(__doc__)
     parser.add_argument("--depth", action="append", type=int, choices=[1, 2, 3])
     parser.add_argument("--objective", action="append", choices=list(OBJECTIVES))
     parser.add_argument("--after-activation", action="store_true", help="layers themselves, not what stands before their activation")
     parser.add_argument("--quick", action="store_true", help="four channels at one depth of the small networks, 64 steps")
     parser.add_argument("--fresh", action="store_true", help="forget what is kept of the networks")
-    parser.add_argument("--threads", type=int, help="of the server and of PyTorch [default: all cores]")
-    parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
-    parser.add_argument("--plugins", type=pathlib.Path, default=ROOT / "target/plugins")
     options = parser.parse_args()
     options.cache = ROOT / "target" / ("evidence-quick" if options.quick else "evidence")
     options.channels, options.steps = (QUICK["channels"], QUICK["steps"]) if options.quick else (CHANNELS, STEPS)

@@ -10,14 +10,12 @@ defaults. PyTorch judges the written PNG, as in evidence.py. It is off by |its m
 Prints the table, writes it to target/evidence/targets.md, and exits 1 if a picture is off by more than 5 %.
 """
 
-import argparse
 import json
-import pathlib
 import sys
 import warnings
 
 import torch
-from evidence import CHANNELS, STEPS, Layer
+from evidence import CHANNELS, STEPS, Layer, common
 from networks import NETWORKS, ROOT, SHARED, Network
 from studio import Studio, pictures, sidecars
 
@@ -49,12 +47,7 @@ def aimed(options, studio, network, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", action="append", choices=list(NETWORKS))
-    parser.add_argument("--threads", type=int, help="of the server and of PyTorch [default: all cores]")
-    parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
-    parser.add_argument("--plugins", type=pathlib.Path, default=ROOT / "target/plugins")
-    options = parser.parse_args()
+    options = common(__doc__).parse_args()
     options.cache, options.channels, options.steps = ROOT / "target/evidence", CHANNELS, STEPS
     warnings.filterwarnings("ignore")
     if options.threads:
