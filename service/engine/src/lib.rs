@@ -8,5 +8,6 @@ pub mod model;
 #[cfg(feature = "torch")]
 pub mod optimize;
 pub mod plugin;
+pub mod rank;
 pub mod seed;
 pub mod spec;
