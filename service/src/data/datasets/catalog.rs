@@ -82,9 +82,7 @@ impl Catalog {
 
     pub fn learn(&self, key: Key, known: Known) {
         let known = match known {
-            Known::Broken(reason) => {
-                Known::Broken(reason.chars().take(self.limits.reason_bytes / char::MAX.len_utf8()).collect())
-            }
+            Known::Broken(reason) => Known::Broken(reason.chars().take(self.limits.reason_chars).collect()),
             row @ Known::Row(_) => row,
         };
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -97,22 +95,20 @@ impl Catalog {
         }
     }
 
-    /// Writes it where it is kept. Once most of it is of files that are gone or changed, only what is in `live` stays.
+    /// Writes it where it is kept. Once it knows too many that are not in `live`, only what is there stays.
     ///
     /// # Errors
     /// Whatever the file system says.
     pub fn save(&self, live: impl Iterator<Item = Key>) -> io::Result<()> {
-        /// So many are no burden, however few are live.
-        const FEW: usize = 1 << 16;
         let Some(folder) = &self.folder else { return Ok(()) };
         let _alone = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.changed.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).len();
-        if known > FEW {
+        if known > self.limits.stale {
             let live: HashSet<Key> = live.collect();
-            if known > live.len() * 2 {
+            if known - live.len().min(known) > live.len().max(self.limits.stale) {
                 let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|key, _| live.contains(key));
             }

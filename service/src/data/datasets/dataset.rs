@@ -131,7 +131,7 @@ impl Dataset {
     }
 
     /// Remembers what reading an image has shown; all listings of this dataset know it then. Reasons are cut to
-    /// [`Limits::reason_bytes`].
+    /// [`Limits::reason_chars`].
     ///
     /// # Panics
     /// If there is no such entry.
@@ -139,8 +139,8 @@ impl Dataset {
         self.catalog.learn(self.key(entry), known);
     }
 
-    /// Writes what is known to disk, if there is news and a folder for it. What is known of files that are gone is dropped
-    /// when it is more than of those that are there.
+    /// Writes what is known to disk, if there is news and a folder for it. What is known of files that are gone or changed is
+    /// dropped once it is more than of those that are there, and more than [`Limits::stale`].
     ///
     /// # Errors
     /// Whatever the file system says; nothing is lost but time.

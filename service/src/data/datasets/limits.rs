@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What a dataset may be. All but tests use the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Images of one dataset. Each costs about 150 bytes of memory while it is listed, 3 GB together; ImageNet-21k has 14 million.
+    /// Images of one dataset. Each costs about 300 bytes of memory while it is listed, 6 GB together; ImageNet-21k has 14 million.
     pub entries: usize,
     /// Classes of one dataset: ImageNet-21k has 21,843. Statistics per class and unit are kept in memory.
     pub classes: usize,
@@ -27,8 +27,10 @@ pub struct Limits {
     pub header_bytes: u64,
     /// Bytes of a catalog file: 32 for each known image of two listings.
     pub catalog_bytes: u64,
-    /// Bytes of the reason why an image is broken, as the catalog keeps it.
-    pub reason_bytes: usize,
+    /// Images that a catalog may know although their files are gone or changed; as many as are there it may know anyway.
+    pub stale: usize,
+    /// Characters of the reason why an image is broken, as the catalog keeps it: a line or two.
+    pub reason_chars: usize,
 }
 
 impl Default for Limits {
@@ -45,7 +47,8 @@ impl Default for Limits {
             skipped: 1000,
             header_bytes: 1 << 20,
             catalog_bytes: 2 << 30,
-            reason_bytes: 300,
+            stale: 1 << 16,
+            reason_chars: 200,
         }
     }
 }

@@ -157,6 +157,27 @@ fn what_was_learned_is_known_after_a_restart_until_the_file_changes() {
     });
 }
 
+#[test]
+fn what_is_known_of_files_that_are_gone_is_dropped_in_the_end() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    make_tree(folder.path(), &IMAGES[..1]);
+    let limits = Limits { stale: 2, reason_chars: 3, ..Limits::default() };
+    let datasets =
+        Datasets { cache: Some(cache.path().to_owned()), ..local(folder.path()) }.with_limits(limits);
+    let listings: Vec<Arc<Dataset>> = (1..=4)
+        .map(|size| {
+            fs::write(folder.path().join(IMAGES[0].0), "x".repeat(size)).unwrap();
+            let dataset = datasets.open("d", true).unwrap();
+            dataset.learn(0, Known::Broken("çççç".to_owned()));
+            dataset.save().unwrap();
+            dataset
+        })
+        .collect();
+    // Three are known besides the live one, which is more than two.
+    let known: Vec<Option<Known>> = listings.iter().map(|dataset| dataset.known(0)).collect();
+    assert_eq!(known, [None, None, None, Some(Known::Broken("ççç".to_owned()))]);
+}
+
 /// Damages the catalog at some places, and cuts it.
 fn damage_each_byte(cache: &std::path::Path, check: &dyn Fn()) {
     let file = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();

@@ -1,5 +1,6 @@
 //! Tests of shards: classes beside images, names of every kind, damage, and what a second look reads.
 
+use super::super::listing::{Found, Stamp};
 use super::super::shards::{Scan, scan};
 use super::super::*;
 use super::support::{IMAGES, in_memory, local, make_tar, outline, runtime};
@@ -150,6 +151,25 @@ fn tars_among_images_and_unreadable_shards_are_named() {
     let dataset = local(folder.path()).open("d", false).unwrap();
     let reason = "a.tar: it is a tar file among images; give shards a folder of their own".to_owned();
     assert_eq!(outline(&dataset), (vec!["b.png"], vec![reason]));
+}
+
+#[test]
+fn a_shard_that_a_store_does_not_yield_is_no_short_shard() {
+    let tar = make_tar(IMAGES);
+    let datasets = in_memory("s3://b", &[("a.tar".to_owned(), &tar)]);
+    let remote = lock(&datasets.slots[0].remote).clone().unwrap();
+    let stamp = remote.stamp("a.tar").unwrap();
+    let scan = |path: &str, stamp: Stamp| {
+        let shard = Found { path: path.to_owned(), stamp };
+        let scan = Store::Remote(remote.clone()).scan(&shard, &Limits::default());
+        scan.map(|scan| scan.index.members.len())
+    };
+    assert_eq!(scan("a.tar", stamp), Ok(IMAGES.len()));
+    let path = || "a.tar".to_owned();
+    assert_eq!(scan("a.tar", Stamp { version: 1, ..stamp }), Err(ReadError::Changed { path: path() }));
+    assert_eq!(scan("b.tar", stamp), Err(ReadError::Vanished { path: "b.tar".to_owned() }));
+    let longer = Stamp { size_bytes: stamp.size_bytes + 1, ..stamp };
+    assert_eq!(scan("a.tar", longer), Err(ReadError::Changed { path: path() }));
 }
 
 #[test]
