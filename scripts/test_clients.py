@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Installs what the tests' Python and Node clients need into the user's cache, once, and links `.test-clients/` to it.
+"""Installs what the tests' Python and Node clients and their S3 store need into the user's cache, once, and links `.test-clients/`.
 
-`.test-clients/python` is a folder for PYTHONPATH, `.test-clients/node/node_modules` one for NODE_PATH. Nothing is
-installed into the system. Without Node the second is missing, and its test says that it is skipped.
+`.test-clients/python` and `.test-clients/s3` are folders for PYTHONPATH, `.test-clients/node/node_modules` one for NODE_PATH.
+Nothing is installed into the system. Without Node, or with a Python that is too old for the store, theirs is missing, and
+its test says that it is skipped.
 """
 
 import hashlib
@@ -22,6 +23,10 @@ def main():
     # gRPC's wheels are made for one Python version each.
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     provide("python", ["requirements.txt"], python, install_python)
+    if sys.version_info >= (3, 11):
+        provide("s3", ["requirements.txt"], python, install_python)
+    else:
+        print("test clients: this Python is older than 3.11, so the tests against an S3 store will be skipped")
     if shutil.which("node") and shutil.which("npm"):
         provide("node", ["package.json", "package-lock.json"], "node", install_node)
     else:
