@@ -223,3 +223,45 @@ fn keys_differ_in_each_part() {
     // Changing how ids are made orphans every index.
     assert_eq!(key("a").id(), "5020eb5078eef6254086ffcc749a93fc");
 }
+
+#[test]
+fn deletion_may_come_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for row in 0..150 {
+                let table = index.table(&key("a")).unwrap();
+                for result in [append(&table, [row, row + 1]), table.checkpoint()] {
+                    assert!(matches!(result, Ok(()) | Err(IndexError::Deleted { .. })), "{result:?}");
+                }
+                read(&table.snapshot()).expect("nothing is damaged");
+            }
+        });
+        while !writer.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let result = index.delete(&key("a").id());
+            assert!(matches!(result, Ok(()) | Err(IndexError::Unknown { .. })), "{result:?}");
+        }
+    });
+    let table = index.table(&key("a")).unwrap();
+    append(&table, 0..40).unwrap();
+    table.checkpoint().unwrap();
+    settle(&index);
+    drop((table, index));
+    let index = open(folder.path());
+    let rows = read(&index.table(&key("a")).unwrap().snapshot()).unwrap();
+    assert!(ids(0..40).iter().all(|row| rows.contains(row)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the lock and the table");
+}
+
+#[test]
+fn rows_that_come_one_by_one_make_few_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(folder.path().to_owned(), NO_CAP).unwrap();
+    let table = index.table(&key("a")).unwrap();
+    (0..3000).for_each(|row| append(&table, [row]).unwrap());
+    let slices = table.snapshot().scores(0).unwrap().len();
+    assert!(slices < 16, "{slices} slices");
+    check(&table, 0..3000);
+}

@@ -206,3 +206,21 @@ fn a_table_without_its_key_is_removed_and_nothing_else_is() {
     assert!(kept.into_iter().any(|entry| entry.path().join("thesis.tex").exists()));
     check(&index.table(&key("a")).unwrap(), []);
 }
+
+#[test]
+fn rows_that_come_twice_count_once() {
+    let (folder, path, _) = written();
+    let (other, name) = (tempfile::tempdir().unwrap(), "0000000002-0000000002.seg");
+    let index = open(other.path());
+    let table = index.table(&key("a")).unwrap();
+    append(&table, [9]).unwrap();
+    table.checkpoint().unwrap();
+    append(&table, [8, 4]).unwrap();
+    table.checkpoint().unwrap();
+    fs::copy(other.path().join(key("a").id()).join(name), path.with_file_name(name)).unwrap();
+    let index = open(folder.path());
+    let table = index.table(&key("a")).unwrap();
+    check(&table, 0..5);
+    assert!(!table.contains(&id(8)), "it went with its segment");
+    assert!(!path.with_file_name(name).exists());
+}
