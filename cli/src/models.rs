@@ -71,7 +71,7 @@ fn describe(model: &Model) -> String {
     if model.layers.is_empty() {
         return text;
     }
-    let mut table = Table::new(&["LAYER", "TYPE", "SHAPE", "UNITS", "PRE"]);
+    let mut table = Table::new(&["LAYER", "TYPE", "SHAPE", "UNITS", "FIELD", "PRE"]);
     for layer in &model.layers {
         let pre = if layer.has_pre_activation { ":pre" } else { "" };
         table.row(vec![
@@ -79,15 +79,17 @@ fn describe(model: &Model) -> String {
             if layer.r#type.is_empty() { layer.operator.clone() } else { layer.r#type.clone() },
             layer_shape(layer),
             layer.units.to_string(),
+            field(layer),
             pre.to_string(),
         ]);
     }
     text.push_str(&format!("\n{table}"));
     text.push_str(&format!(
-        "\nunits are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {}:0`; {}\n",
+        "\nunits are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {}:0`; {}\n{}\n",
         model.name,
         example(&model.layers).path,
         "where PRE says `:pre`, LAYER:pre reads the value before the activation",
+        "FIELD is what one position sees: pixels of the image, and how many to the next position; `?` where the graph does not tell",
     ));
     text
 }
@@ -141,6 +143,17 @@ fn layer_shape(layer: &Layer) -> String {
     }
 }
 
+/// `99×99 /16`: rows × columns that a position sees, and the pixels to the next position's; `whole` image; `?` where that is not known.
+fn field(layer: &Layer) -> String {
+    let Some(field) = &layer.receptive_field else { return "?".to_string() };
+    match (field.size.as_slice(), field.stride.as_slice()) {
+        _ if field.whole_image => "whole".to_string(),
+        ([rows, columns], [down, right]) if down == right => format!("{rows}×{columns} /{down}"),
+        ([rows, columns], [down, right]) => format!("{rows}×{columns} /{down}×{right}"),
+        _ => "?".to_string(),
+    }
+}
+
 fn state_name(state: State) -> &'static str {
     match state {
         State::Unspecified => "unknown",
@@ -153,6 +166,7 @@ fn state_name(state: State) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unitscope_proto::v1::ReceptiveField;
 
     #[test]
     fn a_model_shows_its_input_and_layers() {
@@ -165,6 +179,8 @@ mod tests {
             has_pre_activation: pre,
             ..Layer::default()
         };
+        let mut conv = layer("conv", "Conv2d", &[8, 32, 24], &["channel", "height", "width"], true);
+        conv.receptive_field = Some(receptive_field([5, 7], [2, 2]));
         let model = Model {
             name: "demo".into(),
             state: State::Loaded.into(),
@@ -179,10 +195,7 @@ mod tests {
                 fixed_batch: 1,
                 ..ModelInput::default()
             }),
-            layers: vec![
-                layer("conv", "Conv2d", &[8, 32, 24], &["channel", "height", "width"], true),
-                layer("norm", "LayerNorm", &[197, 8], &["token", "channel"], false),
-            ],
+            layers: vec![conv, layer("norm", "LayerNorm", &[197, 8], &["token", "channel"], false)],
             ..Model::default()
         };
         let text = console::strip_ansi_codes(&describe(&model)).into_owned();
@@ -190,9 +203,26 @@ mod tests {
         assert_eq!(lines[0], "demo  loaded");
         assert_eq!(lines[1], "input    64×48 BGR, pixels 0 … 255, mean [1.5, 2, 3], batch fixed to 1");
         assert_eq!(lines[2], "classes  2: a · b …");
-        assert_eq!(lines[4], "LAYER  TYPE       SHAPE                   UNITS  PRE");
-        assert_eq!(lines[5], "conv   Conv2d     8×32×24                 8      :pre");
-        assert_eq!(lines[6], "norm   LayerNorm  197×8 (token, channel)  197");
+        assert_eq!(lines[4], "LAYER  TYPE       SHAPE                   UNITS  FIELD   PRE");
+        assert_eq!(lines[5], "conv   Conv2d     8×32×24                 8      5×7 /2  :pre");
+        assert_eq!(lines[6], "norm   LayerNorm  197×8 (token, channel)  197    ?");
         assert!(lines[8].contains("--unit conv:0"), "{}", lines[8]);
+    }
+
+    fn receptive_field(size: [u64; 2], stride: [u64; 2]) -> ReceptiveField {
+        ReceptiveField { size: size.to_vec(), stride: stride.to_vec(), ..ReceptiveField::default() }
+    }
+
+    #[test]
+    fn a_layer_shows_what_a_position_sees() {
+        let check = |receptive_field, expected| {
+            assert_eq!(field(&Layer { receptive_field, ..Layer::default() }), expected);
+        };
+        check(None, "?");
+        check(Some(receptive_field([99, 99], [16, 16])), "99×99 /16");
+        check(Some(receptive_field([9, 5], [4, 2])), "9×5 /4×2");
+        check(Some(ReceptiveField { whole_image: true, ..ReceptiveField::default() }), "whole");
+        // From a server that says less.
+        check(Some(ReceptiveField::default()), "?");
     }
 }

@@ -75,6 +75,12 @@ async fn layers_have_types_shapes_and_units() {
         assert_eq!(layer.has_pre_activation, has_pre, "{path}");
         assert!(layer.operator.starts_with("aten::"), "{}", layer.operator);
     }
+    let field = |path: &str| {
+        let field = demo.layers.iter().find(|layer| layer.path == path)?.receptive_field.clone()?;
+        Some((field.whole_image, field.size, field.stride, field.offset))
+    };
+    assert_eq!(field("conv1.conv"), Some((false, vec![6, 6], vec![2, 2], vec![-2, -2])));
+    assert_eq!(field("logits"), Some((true, vec![], vec![], vec![])));
     let place = |path: &str| demo.layers.iter().position(|layer| layer.path == path);
     assert!(
         place("conv1") < place("block3") && place("block3") < place("logits"),

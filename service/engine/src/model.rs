@@ -12,6 +12,7 @@ pub mod number;
 pub mod operators;
 pub mod passes;
 pub mod pt2;
+pub mod receptive;
 #[cfg(test)]
 mod testing;
 
@@ -31,6 +32,7 @@ pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape};
 pub use manifest::{ChannelOrder, Input, Manifest};
 pub use passes::redirect::Reach;
+pub use receptive::{ReceptiveField, Sight};
 
 #[cfg(feature = "torch")]
 pub use device::load_cuda;

@@ -23,6 +23,8 @@ pub enum Use {
     Transform(u32),
     /// The seed of the term at this place of the spec's list.
     Term(u32),
+    /// Noise by which it is found what a position sees; its seed and image are 0, its step is the pass.
+    Support,
 }
 
 impl Draws {
@@ -34,6 +36,7 @@ impl Draws {
             Use::Term(place) => (3, place),
             Use::Shared => (4, 0),
             Use::Background => (5, 0),
+            Use::Support => (6, 0),
         };
         let mut key = [0u8; 32];
         key[0..8].copy_from_slice(&seed.to_le_bytes());

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::error::ModelError;
 use super::graph::{Argument, Graph, Node, Operator, Size, ValueId};
 use super::passes::tap::Site;
+use super::receptive::{Geometry, Sight};
 
 /// One layer of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct LayerInfo {
     pub units: u64,
     /// Whether `path:pre`, the value before the activation that makes the output, exists.
     pub pre_activation: bool,
+    /// What its positions, and those of `path:pre`, see of an image of the manifest's input size.
+    pub sight: Sight,
 }
 
 /// What an axis of an activation counts.
@@ -79,7 +82,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Names the sites and gives each the shape of its value in `shapes` (with the batch axis, for `batch` images). Sites whose value holds no floats
+    /// Names the sites and gives each the shape of its value in `shapes` (with the batch axis, for `batch` images; weights' shapes too). Sites whose value holds no floats
     /// or does not start with the batch axis are left out: no image owns a part of them.
     pub fn new(
         model: &str,
@@ -95,6 +98,7 @@ impl Layers {
         }
         let producers = graph.producers();
         let channels = channel_axes(graph, shapes);
+        let geometry = Geometry::new(graph, shapes);
         let mut list = Vec::new();
         for site in sites {
             let Some(shape) = shapes.get(&site.value).filter(|shape| shape.len() >= 2 && shape[0] == batch)
@@ -119,6 +123,7 @@ impl Layers {
                 operator,
                 shape: shape[1..].to_vec(),
                 units: shape[channel],
+                sight: geometry.sight(site.value, &axes),
                 axes,
                 pre_activation: site.pre.is_some(),
             };

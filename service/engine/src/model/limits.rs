@@ -28,6 +28,8 @@ pub const ELEMENTS_PER_IMAGE: u64 = 1 << 28;
 pub const LIVE_ELEMENTS_PER_IMAGE: u64 = 1 << 31;
 /// Input sizes whose layer shapes are remembered per model; a listing asks for one, jobs for a few.
 pub const REMEMBERED_SIZES: usize = 64;
+/// Windows found by gradients that are remembered per model, of about 100 bytes each; a card asks for tens of positions of tens of units.
+pub const REMEMBERED_WINDOWS: usize = 1 << 16;
 
 /// `value` if it is at most `cap`.
 ///

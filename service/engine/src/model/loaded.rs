@@ -20,7 +20,7 @@ use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, tap};
 use super::pt2;
 use super::weights::Weights;
 
-/// The shape of every float tensor of a graph, the batch axis included.
+/// The shape of every float tensor of a graph and of its weights, the batch axis included.
 type Shapes = HashMap<ValueId, Vec<u64>>;
 
 /// A network with its weights on the CPU. Shared by `Arc`; every method may be called from any thread.
@@ -35,6 +35,8 @@ pub struct Model {
     infos: Vec<LayerInfo>,
     /// Shapes of all values at the input sizes that were asked for.
     shapes: Mutex<HashMap<(u32, u32), Shapes>>,
+    /// What gradients found of positions whose field geometry does not tell.
+    supports: Mutex<HashMap<support::Key, [u32; 4]>>,
 }
 
 impl Model {
@@ -68,7 +70,8 @@ impl Model {
         let infos = layers.iter().map(|layer| layer.info.clone()).collect();
         let digest = archive.digest().to_owned();
         let shapes = Mutex::new(HashMap::from([((height, width), shapes)]));
-        Ok(Self { name, manifest, digest, input, graph, weights, layers, infos, shapes })
+        let supports = Mutex::default();
+        Ok(Self { name, manifest, digest, input, graph, weights, layers, infos, shapes, supports })
     }
 
     /// The folder's name.
@@ -202,17 +205,19 @@ impl Model {
     }
 }
 
-/// The shape of every float tensor of the graph for an input of this size.
+/// The shape of every float tensor of the graph for an input of this size, and of the weights.
 fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, ModelError> {
     let program = Program::new(graph, weights, Device::Cpu)?;
     let input = Tensor::f_zeros(shape.map(i64::from), (Kind::Float, Device::Cpu))?;
     let traced = tch::no_grad(|| program.trace(&input))?;
-    Ok(traced
+    let made = traced
         .into_iter()
         .filter(|(_, (_, kind))| *kind == Kind::Float)
-        .map(|(id, (shape, _))| (id, shape.into_iter().map(i64::unsigned_abs).collect()))
-        .collect())
+        .map(|(id, (shape, _))| (id, shape.into_iter().map(i64::unsigned_abs).collect()));
+    let weights = graph.weights.iter().filter_map(|(id, name)| Some((*id, weights.shape(name)?)));
+    Ok(made.chain(weights).collect())
 }
 
+mod support;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 pub mod cut;
 pub mod fold;
+pub mod open;
 pub mod out_of_place;
 pub mod redirect;
 pub mod tap;

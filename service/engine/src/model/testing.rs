@@ -2,7 +2,9 @@
 //!
 //! `x` is the image; names that no line defines and that start with `w` or `v` are weights. A name before the parenthesis may carry an
 //! overload (`add.Tensor`). After `@` stand the paths of the modules around the node, outermost first, `path#1` for a second call.
-//! Integers are literals; several outputs are joined by `,`; a list of outputs is written `[a,b]`.
+//! Integers are literals; several outputs are joined by `,`; a list of outputs is written `[a,b]`. An argument may have a name
+//! (`stride=2`), and be a list of integers (`[2 2]`), a truth value (`true`), a text (`'same'`) or nothing (`none`). Whatever defines a value may give its
+//! shape: `a:1x8x16x16 = conv2d(x, weight=w:8x3x3x3)`.
 
 #[cfg(feature = "torch")]
 pub mod npz;
@@ -15,12 +17,14 @@ use super::number::NumberOperator;
 /// A graph, and its values by name.
 pub struct Network {
     pub graph: Graph,
+    /// Those that the text gives.
+    pub shapes: HashMap<ValueId, Vec<u64>>,
     names: HashMap<String, ValueId>,
 }
 
 /// Parses a network. Its last line's last value is the output.
 pub fn network(text: &str) -> Network {
-    let mut network = Network { graph: Graph::default(), names: HashMap::new() };
+    let mut network = Network { graph: Graph::default(), shapes: HashMap::new(), names: HashMap::new() };
     network.graph.input = network.define("x", ValueKind::Tensor);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         network.line(line);
@@ -35,8 +39,12 @@ impl Network {
         self.names[name]
     }
 
-    fn define(&mut self, name: &str, kind: ValueKind) -> ValueId {
+    fn define(&mut self, text: &str, kind: ValueKind) -> ValueId {
         let id = ValueId(self.graph.values.len());
+        let (name, shape) = text.split_once(':').unwrap_or((text, ""));
+        if !shape.is_empty() {
+            self.shapes.insert(id, shape.split('x').map(|size| size.parse().unwrap()).collect());
+        }
         self.graph.values.push(Value { name: name.to_owned(), kind });
         assert!(self.names.insert(name.to_owned(), id).is_none(), "{name} is defined twice");
         id
@@ -46,17 +54,36 @@ impl Network {
         if let Ok(value) = text.parse() {
             return Argument::Int(value);
         }
+        match text {
+            "true" | "false" => return Argument::Bool(text == "true"),
+            "none" => return Argument::Absent,
+            _ => {}
+        }
+        if let Some(text) = text.strip_prefix('\'') {
+            return Argument::Text(text.trim_end_matches('\'').to_owned());
+        }
         if let Some(list) = text.strip_prefix('[') {
             let names: Vec<_> = list.trim_end_matches(']').split(' ').map(str::to_owned).collect();
-            return Argument::Tensors(names.iter().map(|name| self.id(name)).collect());
+            if let Ok(sizes) = names.iter().map(|name| name.parse().map(Size::Known)).collect() {
+                return Argument::Ints(sizes);
+            }
+            let ids = names.iter().map(|name| match self.argument(name) {
+                Argument::Tensor(id) => Some(id),
+                _ => None,
+            });
+            if names.iter().any(|name| name == "none") {
+                return Argument::OptionalTensors(ids.collect());
+            }
+            return Argument::Tensors(ids.flatten().collect());
         }
-        if !self.names.contains_key(text) && text.starts_with(['w', 'v']) {
+        let name = text.split_once(':').map_or(text, |(name, _)| name);
+        if !self.names.contains_key(name) && text.starts_with(['w', 'v']) {
             let id = self.define(text, ValueKind::Tensor);
-            self.graph.weights.push((id, text.to_owned()));
+            self.graph.weights.push((id, name.to_owned()));
         }
-        match self.graph.values[self.id(text).0].kind {
-            ValueKind::Tensor => Argument::Tensor(self.id(text)),
-            ValueKind::Number => Argument::Ints(vec![Size::Computed(self.id(text))]),
+        match self.graph.values[self.id(name).0].kind {
+            ValueKind::Tensor => Argument::Tensor(self.id(name)),
+            ValueKind::Number => Argument::Ints(vec![Size::Computed(self.id(name))]),
         }
     }
 
@@ -68,7 +95,9 @@ impl Network {
             .split(", ")
             .enumerate()
             .map(|(index, text)| {
-                (["self", "other", "third", "fourth", "fifth"][index].to_owned(), self.argument(text))
+                let place = ["self", "other", "third", "fourth", "fifth"].get(index).copied();
+                let (name, text) = text.split_once('=').unwrap_or((place.unwrap_or("more"), text));
+                (name.to_owned(), self.argument(text))
             })
             .collect();
         let operator = match name {

@@ -67,6 +67,11 @@ impl Weights {
         Ok(Self { tensors })
     }
 
+    /// The shape of the tensor of this name.
+    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
+        self.tensors.get(name).map(|tensor| tensor.size().into_iter().map(i64::unsigned_abs).collect())
+    }
+
     /// The tensor of this name on a device, four axes in the channels-last layout.
     ///
     /// # Errors

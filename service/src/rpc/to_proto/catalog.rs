@@ -2,7 +2,7 @@
 
 use super::spec::value;
 use crate::data::models::Listed;
-use unitscope_engine::model::{Axis, ChannelOrder, LayerInfo, Manifest, Model};
+use unitscope_engine::model::{Axis, ChannelOrder, LayerInfo, Manifest, Model, Sight};
 use unitscope_engine::plugin::{ParamInfo, ParamKind, TermInfo, TermKind};
 use unitscope_proto::v1 as proto;
 use unitscope_proto::v1::model::State;
@@ -92,6 +92,20 @@ fn layer(layer: &LayerInfo) -> proto::Layer {
             .collect(),
         units: layer.units,
         has_pre_activation: layer.pre_activation,
+        receptive_field: receptive_field(layer.sight),
+    }
+}
+
+fn receptive_field(sight: Sight) -> Option<proto::ReceptiveField> {
+    match sight {
+        Sight::Field(field) => Some(proto::ReceptiveField {
+            whole_image: false,
+            size: field.size.to_vec(),
+            stride: field.stride.to_vec(),
+            offset: field.start.to_vec(),
+        }),
+        Sight::Whole => Some(proto::ReceptiveField { whole_image: true, ..proto::ReceptiveField::default() }),
+        Sight::Unknown => None,
     }
 }
 
