@@ -13,7 +13,7 @@ pub(super) enum Rule {
     First,
     /// The values of no tensor matter, only sizes.
     Sizes,
-    /// Batch norm in inference.
+    /// Batch norm in inference, and what else has numbers for each channel.
     BatchNorm,
     /// Statistics over everything but the first axis.
     Everything,
@@ -69,7 +69,7 @@ pub(super) enum Rule {
 #[rustfmt::skip]
 const TABLE: &[(Rule, &[&str])] = &[
     (Rule::Elementwise, &[
-        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid",
+        "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid",
         "log_sigmoid", "logsigmoid", "tanh", "hardtanh", "hardsigmoid", "hardswish", "softplus",
         "softsign", "threshold", "hardshrink", "softshrink",
         "add", "sub", "rsub", "subtract", "mul", "multiply", "div", "divide", "true_divide",
@@ -82,16 +82,16 @@ const TABLE: &[(Rule, &[&str])] = &[
         "bitwise_or", "bitwise_not", "isnan", "isinf", "isfinite", "nan_to_num", "fill", "copy", "clone",
         "_to_copy", "lift_fresh_copy", "detach", "alias", "lift_fresh", "contiguous", "to", "dropout",
         "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "repeat", "tile",
-        "repeat_interleave", "expand", "tril", "triu", "channel_shuffle",
+        "repeat_interleave", "expand", "tril", "triu",
     ]),
     (Rule::First, &["expand_as", "type_as"]),
     (Rule::Sizes, &["zero", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"]),
-    (Rule::BatchNorm, &["batch_norm", "_native_batch_norm_legit_no_training"]),
+    (Rule::BatchNorm, &["batch_norm", "_native_batch_norm_legit_no_training", "prelu"]),
     (Rule::Everything, &["group_norm", "native_group_norm", "instance_norm"]),
     (Rule::LastAxes, &["layer_norm", "native_layer_norm", "rms_norm"]),
     (Rule::Along(-1), &["glu", "sort", "argsort", "topk", "softmax", "_softmax", "log_softmax", "_log_softmax", "softmin", "cumsum"]),
-    // It names no axis; it is always the second.
-    (Rule::Along(1), &["local_response_norm"]),
+    // They name no axis; it is always the second.
+    (Rule::Along(1), &["local_response_norm", "channel_shuffle"]),
     (Rule::Reduction, &[
         "sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "var_mean",
         "std_mean", "prod", "norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm", "logsumexp",

@@ -96,6 +96,8 @@ fn what_mixes_positions_sees_the_whole_image() {
     check("b:1x8x16x16 = group_norm(a, num_groups=2)", "whole");
     check("b:1x8x16x16 = instance_norm(a)", "whole");
     check("b:1x8x16x16 = batch_norm(a, weight=v:8, training=false)", "2/2@0");
+    check("b:1x8x16x16 = prelu(a, weight=v:8)", "2/2@0");
+    check("b:1x8x16x16 = channel_shuffle(a, groups=2)", "2/2@0");
     check("b:1x8x16x16 = softmax(a, dim=1)", "2/2@0");
     check("b:1x2048 = flatten(a, start_dim=1)", "?");
     check("b:1x2048 = flatten(a, start_dim=1)\n c:1x10 = linear(b, weight=w2:10x2048)", "whole");
