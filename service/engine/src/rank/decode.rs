@@ -4,6 +4,9 @@
 //! shows), palettes are looked up, colour profiles and gamma are ignored, CMYK and YCCK JPEGs are taken as inverted (Adobe's way),
 //! animated files give their first frame on its canvas. Unlike there, EXIF's orientation is applied, 16-bit samples keep their
 //! upper byte in grey as in colours (Pillow saturates grey ones), and what a GIF's first frame leaves open is black.
+//!
+//! Lossy data is rounded in another way than by libjpeg-turbo: over 200 JPEGs of ImageNet, decoded values differ by at most 9 of 255 levels
+//! (0.20 on average), views of 128 pixels by at most 4 (0.29). Lossless files are equal to the last bit.
 
 mod error;
 mod fit;

@@ -61,8 +61,10 @@ fn upper(value: u16) -> u8 {
 /// Grey or colours, with or without alpha, `[h, w, channels]`, to red, green, blue; alpha is dropped.
 fn colors<T: Copy>(samples: &[T], channels: usize, byte: fn(T) -> u8) -> Vec<u8> {
     let pixels = samples.chunks_exact(channels);
-    match channels {
-        1 | 2 => pixels.flat_map(|pixel| [byte(pixel[0]); 3]).collect(),
-        _ => pixels.flat_map(|pixel| [byte(pixel[0]), byte(pixel[1]), byte(pixel[2])]).collect(),
+    let mut rgb = Vec::with_capacity(pixels.len() * 3);
+    for pixel in pixels {
+        let places = if channels < 3 { [0; 3] } else { [0, 1, 2] };
+        rgb.extend_from_slice(&places.map(|place| byte(pixel[place])));
     }
+    rgb
 }

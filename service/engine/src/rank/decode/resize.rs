@@ -34,7 +34,11 @@ fn crop(source: &[u8], channels: usize, fit: &Fit) -> Vec<u8> {
     let (top, left) = (fit.down.first() as usize, fit.across.first() as usize * channels);
     let (rows, across) = (fit.down.shown() as usize, fit.across.shown() as usize * channels);
     let lines = source.chunks_exact(fit.across.original as usize * channels);
-    lines.skip(top).take(rows).flat_map(|line| &line[left..left + across]).copied().collect()
+    let mut shown = Vec::with_capacity(rows * across);
+    for line in lines.skip(top).take(rows) {
+        shown.extend_from_slice(&line[left..left + across]);
+    }
+    shown
 }
 
 /// Bilinear with antialiasing, as Pillow's `resize`. The filter reads pixels outside of the part that is shown, so that this equals
