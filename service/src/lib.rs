@@ -2,6 +2,7 @@
 //!
 //! Read down, as a request goes: `rpc` knows proto types, `job` queues and keeps, the engine computes, `data` knows files.
 
+pub mod card;
 pub mod config;
 pub mod data;
 pub mod job;
