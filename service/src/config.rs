@@ -1,8 +1,10 @@
 //! Where the server's settings come from: flags, then the environment, then a file, then defaults. It opens nothing but that file.
 
+use crate::data::datasets::config::{DatasetConfig, NamedDataset};
 use crate::limits::Limits;
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,10 @@ pub struct Config {
     pub models: PathBuf,
     /// Folders of plugin libraries.
     pub plugins: Vec<PathBuf>,
+    /// Datasets by name.
+    pub datasets: Vec<(String, DatasetConfig)>,
+    /// The folder of the activation index; none: the user's cache folder, or, while another server uses that, a temporary one.
+    pub index: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Threads of one operator on the CPU.
@@ -42,12 +48,17 @@ Example:
   unitscope-server --models demo/models --plugins /usr/lib/unitscope/plugins --listen 127.0.0.1:50051
 
 Prints `listening on 127.0.0.1:50051` once clients can connect; logs go to stderr. Every flag is also a variable
-(UNITSCOPE_MODELS …; several plugin folders are separated by `:`) and a key of the file that --config names:
+(UNITSCOPE_MODELS …; several plugin folders are separated by `:`, datasets by `;`) and a key of the file that --config names:
 
   models = \"/srv/models\"
   plugins = [\"/usr/lib/unitscope/plugins\"]
   listen = \"0.0.0.0:50051\"
   queued_jobs = 16
+  index = \"/var/cache/unitscope\"
+
+  [datasets]
+  photos = \"/srv/photos\"
+  validation = \"s3://bucket/imagenet/validation\"
 
 A flag wins over a variable, a variable over the file, the file over the default. An unknown key is an error.
 There is no authentication yet: listen on 127.0.0.1, or behind something that has it.";
@@ -62,6 +73,16 @@ pub struct Flags {
     /// Folder of plugin libraries (*.so); may be given several times
     #[arg(long, value_name = "DIR", env = "UNITSCOPE_PLUGINS", value_delimiter = ':')]
     plugins: Option<Vec<PathBuf>>,
+    /// A dataset: a folder of images by class, a manifest (.txt, .csv, .tsv), a .tar or a folder of them; local or s3://BUCKET/PREFIX;
+    /// may be given several times
+    #[arg(long = "dataset", value_name = "NAME=LOCATION", env = "UNITSCOPE_DATASETS", value_delimiter = ';')]
+    datasets: Option<Vec<NamedDataset>>,
+    /// Folder that keeps how images drive units, so that they are scored once [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "UNITSCOPE_INDEX")]
+    index: Option<PathBuf>,
+    /// Bytes that folder may take; what was used longest ago goes first [default: 17179869184]
+    #[arg(long, value_name = "BYTES", env = "UNITSCOPE_INDEX_BYTES")]
+    index_bytes: Option<u64>,
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR", env = "UNITSCOPE_LISTEN")]
     listen: Option<SocketAddr>,
@@ -100,6 +121,9 @@ pub struct Flags {
 struct File {
     models: Option<PathBuf>,
     plugins: Option<Vec<PathBuf>>,
+    datasets: Option<BTreeMap<String, DatasetConfig>>,
+    index: Option<PathBuf>,
+    index_bytes: Option<u64>,
     listen: Option<SocketAddr>,
     threads: Option<usize>,
     device: Option<String>,
@@ -140,11 +164,17 @@ impl Flags {
             kept_jobs: self.kept_jobs.or(file.kept_jobs).unwrap_or(defaults.kept_jobs),
             kept_bytes: self.kept_bytes.or(file.kept_bytes).unwrap_or(defaults.kept_bytes),
             loaded_models: self.loaded_models.or(file.loaded_models).unwrap_or(defaults.loaded_models),
+            index_bytes: self.index_bytes.or(file.index_bytes).unwrap_or(defaults.index_bytes),
             ..defaults
         };
         let config = Config {
             models: self.models.or(file.models).ok_or(ConfigError::NoModels)?,
             plugins: self.plugins.or(file.plugins).unwrap_or_default(),
+            datasets: match self.datasets {
+                Some(given) => given.into_iter().map(|dataset| (dataset.name, dataset.config)).collect(),
+                None => file.datasets.unwrap_or_default().into_iter().collect(),
+            },
+            index: self.index.or(file.index),
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 50051))),
             threads: self.threads.or(file.threads).unwrap_or_else(cores),
             device: self.device.or(file.device).unwrap_or_else(|| "auto".to_owned()),

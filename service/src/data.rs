@@ -3,5 +3,6 @@
 pub mod datasets;
 pub mod index;
 pub mod models;
+pub mod near;
 pub mod pictures;
 pub mod references;

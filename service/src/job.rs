@@ -4,14 +4,17 @@ pub mod follow;
 pub mod labels;
 pub mod previews;
 pub mod queue;
+pub mod rank;
 pub mod store;
 pub mod submit;
 pub mod worker;
 
 pub use submit::Jobs;
 
+use rank::{RankOrder, RankProgress, Ranking};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use store::JobStore;
 use ulid::Ulid;
 use unitscope_engine::optimize::StepReport;
 use unitscope_engine::spec::OptimizeSpec;
@@ -31,7 +34,7 @@ pub struct Job {
     pub end_time: Option<SystemTime>,
     /// The number of its last event; 0 before the first.
     pub last_sequence: u64,
-    /// Steps made.
+    /// Steps made; of a ranking, images looked at.
     pub steps_done: u32,
     /// What was asked for, and by whom.
     pub order: Arc<Order>,
@@ -44,6 +47,8 @@ pub struct Job {
 pub struct Order {
     /// What to make.
     pub spec: Spec,
+    /// Steps that it makes at most; of a ranking, images of its dataset.
+    pub steps_total: u32,
     /// With what.
     pub provenance: Provenance,
     /// The client's key for the submission, if it gave one.
@@ -59,9 +64,29 @@ pub struct RequestKey {
     pub spec_digest: [u8; 32],
 }
 
-/// What to make, with every default filled in.
+/// What to make.
+#[derive(Clone, Debug)]
+pub enum Spec {
+    /// Pictures.
+    Optimize(Box<OptimizeOrder>),
+    /// A ranking.
+    Rank(Arc<RankOrder>),
+}
+
+impl Spec {
+    /// The name of the model that it is about.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        match self {
+            Spec::Optimize(order) => &order.model,
+            Spec::Rank(order) => &order.model,
+        }
+    }
+}
+
+/// Which pictures to make, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spec {
+pub struct OptimizeOrder {
     /// The model's name.
     pub model: String,
     /// What the engine needs to know; once the job is accepted, without references and magnitudes, which its plan holds.
@@ -117,12 +142,23 @@ impl State {
 /// What became of a job.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// All pictures are made.
-    Succeeded(Vec<Image>),
-    /// The pictures as they were when it stopped; none where it never began.
-    Cancelled(Vec<Image>),
-    /// Why it ended early, and the last good pictures, where there are any.
-    Failed(Failure, Vec<Image>),
+    /// All is made.
+    Succeeded(Made),
+    /// What was made when it stopped.
+    Cancelled(Made),
+    /// Why it ended early, and what was made before.
+    Failed(Failure, Made),
+}
+
+/// What a job made.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// Nothing: it never began, or only the whole would be of use.
+    Nothing,
+    /// Pictures; the last good ones where it ended early.
+    Images(Vec<Image>),
+    /// A ranking.
+    Ranking(Box<Ranking>),
 }
 
 impl Ending {
@@ -154,6 +190,9 @@ pub enum Failure {
     /// The network or libtorch failed.
     #[error("{0}")]
     Engine(String),
+    /// Scores could not be kept or read.
+    #[error("{0}")]
+    Index(String),
     /// The code that ran it panicked.
     #[error("the job panicked, which is a fault of the server: {0}")]
     Panicked(String),
@@ -206,6 +245,24 @@ pub struct Artifact {
     pub data: Arc<[u8]>,
 }
 
+impl Artifact {
+    /// A file of these bytes, with its width and height where it is a picture.
+    #[must_use]
+    pub fn new(file: String, media_type: &'static str, (width, height): (u32, u32), data: Vec<u8>) -> Self {
+        let blake3 = blake3::hash(&data).to_hex().to_string();
+        let info = ArtifactInfo { file, media_type, size_bytes: data.len(), blake3, width, height };
+        Self { info, data: data.into() }
+    }
+
+    /// Keeps it with a job that has not ended.
+    pub fn keep(self, store: &dyn JobStore, job: Ulid) -> ArtifactInfo {
+        let info = self.info.clone();
+        // A job that has not ended is not evicted, so that it is there.
+        let _ = store.put_artifact(job, self);
+        info
+    }
+}
+
 /// Something that happened to a job.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -224,6 +281,8 @@ pub enum Happening {
     State(State),
     /// It made a step.
     Step(Arc<Step>),
+    /// Its ranking went on.
+    RankProgress(RankProgress),
 }
 
 /// One step, and how long it took.

@@ -10,12 +10,15 @@ pub mod limits;
 pub mod rpc;
 
 use config::Config;
+use data::datasets::{Datasets, DatasetsError};
+use data::index::{Index, IndexError};
 use data::models::Models;
+use job::rank::Rankings;
 use job::store::{JobStore, MemoryStore};
 use job::worker::Worker;
 use job::{Jobs, Provenance};
 use limits::{CLOSE, DRAIN};
-use rpc::handlers::{artifacts, jobs, models, plugins, server, visualization};
+use rpc::handlers::{artifacts, datasets, jobs, models, plugins, server, visualization};
 use rpc::serve::{Services, serve, set_health};
 use std::future::Future;
 use std::path::PathBuf;
@@ -36,9 +39,18 @@ pub enum RunError {
     /// There is no such device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// There is no place for a temporary index.
+    #[error("no temporary folder can be made: {0}; choose one with `--index DIR`")]
+    Temporary(std::io::Error),
     /// The thread that owns the device was not made.
     #[error("the device's thread cannot be started: {0}")]
     Thread(std::io::Error),
+    /// A dataset's settings are wrong.
+    #[error(transparent)]
+    Datasets(#[from] DatasetsError),
+    /// The activation index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The listener failed.
     #[error("the listener failed: {0}")]
     Listener(#[from] tonic::transport::Error),
@@ -61,12 +73,19 @@ pub async fn run(
     let (registry, problems) = load_plugins(&config.plugins);
     let store: Arc<dyn JobStore> = Arc::new(MemoryStore::new(&config.limits));
     let queue = Jobs::queue(&config.limits);
+    let (rankings, _temporary) = open_rankings(&config, device)?;
     let worker = Worker { device, threads: config.threads, queue: queue.clone(), store: store.clone() };
     let worker = start(worker).map_err(RunError::Thread)?;
     let all = Arc::new(Jobs::new(store, queue, Arc::new(registry), place.clone()));
     let nets = Arc::new(Models::new(config.models.clone(), config.limits.loaded_models as usize));
     let services = Services {
-        visualization: visualization::Visualization::new(all.clone(), nets.clone(), config.limits.clone()),
+        visualization: visualization::Visualization::new(
+            all.clone(),
+            nets.clone(),
+            rankings.clone(),
+            config.limits.clone(),
+        ),
+        datasets: datasets::DatasetHandlers::new(rankings),
         jobs: jobs::JobHandlers::new(all.clone()),
         artifacts: artifacts::Artifacts::new(all.clone()),
         models: models::ModelHandlers::new(nets),
@@ -106,6 +125,46 @@ pub async fn run(
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Datasets, and the index of what is known about them. A folder that comes with it is deleted at the end.
+fn open_rankings(
+    config: &Config,
+    device: device::Device,
+) -> Result<(Arc<Rankings>, Option<tempfile::TempDir>), RunError> {
+    let (folder, temporary) = match (&config.index, cache_folder()) {
+        (Some(folder), _) => (folder.clone(), None),
+        (None, Some(folder)) => (folder, None),
+        (None, None) => temporary_index("no cache folder is known (HOME is not set)")?,
+    };
+    let cap = config.limits.index_bytes;
+    let (index, folder, temporary) = match Index::open(folder.join("index"), cap) {
+        Ok(index) => (index, folder, temporary),
+        // Who chose a folder wants that one.
+        Err(error @ IndexError::Locked { .. }) if config.index.is_none() => {
+            let (folder, temporary) = temporary_index(&error.to_string())?;
+            (Index::open(folder.join("index"), cap)?, folder, temporary)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let datasets = Datasets::new(config.datasets.clone(), Some(folder.join("catalogs")), runtime)?;
+    tracing::info!(datasets = config.datasets.len(), folder = %folder.display(), "index opened");
+    let rankings = Rankings::new(Arc::new(datasets), Arc::new(index), device, config.threads);
+    Ok((Arc::new(rankings), temporary))
+}
+
+/// `${XDG_CACHE_HOME:-~/.cache}/unitscope/server`.
+fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    Some(cache.join("unitscope/server"))
+}
+
+fn temporary_index(reason: &str) -> Result<(PathBuf, Option<tempfile::TempDir>), RunError> {
+    let folder = tempfile::tempdir().map_err(RunError::Temporary)?;
+    tracing::warn!("scores are kept until this server ends only: {reason}; choose a folder with --index DIR");
+    Ok((folder.path().to_owned(), Some(folder)))
 }
 
 /// Time for a last message on a local network.

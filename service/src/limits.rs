@@ -33,6 +33,12 @@ pub struct Limits {
     pub progress_streams: u32,
     /// Models in memory, about 100 MB each for common networks.
     pub loaded_models: u32,
+    /// Units of one ranking: a look-up of milliseconds each, and about 2 KB of statistics in the answer.
+    pub ranked_units: u32,
+    /// Hits of one ranking, about 300 bytes each in the answer; those that have no room there are in its files.
+    pub hits: u32,
+    /// Bytes of the activation index: a million images by 512 units take 4 GB with their positions.
+    pub index_bytes: u64,
 }
 
 impl Default for Limits {
@@ -50,6 +56,9 @@ impl Default for Limits {
             kept_bytes: 1 << 30,
             progress_streams: 256,
             loaded_models: 8,
+            ranked_units: 256,
+            hits: 8192,
+            index_bytes: 16 << 30,
         }
     }
 }
@@ -178,3 +187,54 @@ pub const PAGE_DEFAULT: usize = 50;
 
 /// See [`PAGE_DEFAULT`].
 pub const PAGE_MAX: usize = 1000;
+
+/// Bands of one ranking, as the proto says.
+pub const BANDS: usize = 16;
+
+/// Layers that a ranking scores besides those of its units, as the proto says.
+pub const RANKED_LAYERS: usize = 256;
+
+/// Classes that a ranking is limited to; the whole of ImageNet.
+pub const RANKED_CLASSES: usize = 1000;
+
+/// Pictures of one ranking's hits, about 20 KB each: 80 MB.
+pub const HIT_PICTURES: u64 = 4096;
+
+/// The longest side of a thumbnail, in pixels.
+pub const THUMBNAIL_MAX_SIDE_PX: u32 = 512;
+
+/// The longest side of a thumbnail without being told, in pixels.
+pub const THUMBNAIL_SIDE_PX: u32 = 128;
+
+/// The shortest side that a client may ask thumbnails to have.
+pub const THUMBNAIL_MIN_SIDE_PX: u32 = 16;
+
+/// units × images whose scores a ranking returns: 512 MB of float32, half of what the server keeps of all jobs.
+pub const RETURNED_SCORES: u64 = 1 << 27;
+
+/// Images left out that an answer names.
+pub const SKIPPED_IMAGES: usize = 100;
+
+/// Means of classes in an answer; its JSON file has all.
+pub const CLASS_MEANS: usize = 10;
+
+/// Classes that a message about a dataset names: 0.5 MB at 50 bytes each.
+pub const LISTED_CLASSES: usize = 10_000;
+
+/// Tables that a list of the index holds: 2.5 MB at 250 bytes each.
+pub const LISTED_INDEXES: usize = 10_000;
+
+/// Word of how far a ranking is: four times a second.
+pub const RANK_PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Images a second are counted over so long.
+pub const RANK_RATE_WINDOW: Duration = Duration::from_secs(5);
+
+/// Threads that fetch files of a dataset that is far: a store answers after tens of milliseconds, and takes many requests at once.
+pub const FETCHERS: usize = 16;
+
+/// Files that were fetched and wait for a thread of the pass; at most 64 MiB each, 100 KB as a rule.
+pub const FETCHED_FILES: usize = 32;
+
+/// A pass puts its scores on disk so often: a crash costs at most as much.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);

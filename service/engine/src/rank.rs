@@ -2,3 +2,12 @@
 
 pub mod decode;
 pub mod limits;
+#[cfg(feature = "torch")]
+pub mod map;
+#[cfg(feature = "torch")]
+mod memory;
+pub mod order;
+pub mod reading;
+pub mod reduce;
+#[cfg(feature = "torch")]
+pub mod score;

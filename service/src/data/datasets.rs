@@ -27,6 +27,7 @@ pub use listing::{Entry, Skipped};
 pub use location::{Kind, StoreKind};
 pub use read_error::ReadError;
 
+use super::near::{near, near_text};
 use catalog::Catalog;
 use config::DatasetConfig;
 use gather::gather;
@@ -256,20 +257,4 @@ fn emptiness(slot: &Slot, listing: &Listing) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// At most three names that look like it, best first.
-fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    /// Below this Jaro-Winkler similarity a guess would only confuse.
-    const SIMILAR: f64 = 0.75;
-    let mut scored: Vec<(f64, &str)> =
-        names.map(|other| (strsim::jaro_winkler(name, other), other)).collect();
-    scored.retain(|(score, _)| *score >= SIMILAR);
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
-}
-
-fn near_text(near: &[String]) -> String {
-    let quoted: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
-    if quoted.is_empty() { String::new() } else { format!("; did you mean {}?", quoted.join(" or ")) }
 }

@@ -1,5 +1,6 @@
 //! The models folder: which models there are, and which are in memory. It knows no job and no gRPC.
 
+use super::near::{near, near_text};
 use crate::limits::NAME_BYTES;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -193,7 +194,8 @@ impl Models {
         if is_plain(name) && self.folder.join(name).join("model.toml").is_file() {
             return Ok(());
         }
-        let near = near(name, &self.names());
+        let names = self.names();
+        let near = near(name, names.iter().map(String::as_str));
         // An answer need not repeat kilobytes.
         let name = name.chars().take(NAME_BYTES).collect();
         Err(ModelsError::Unknown { name, near })
@@ -218,23 +220,6 @@ impl Models {
 fn is_plain(name: &str) -> bool {
     let outside = |c: char| c == '/' || c == '\\' || c.is_control();
     !name.is_empty() && name.len() <= NAME_BYTES && !name.starts_with('.') && !name.contains(outside)
-}
-
-/// At most three names that look like it, best first.
-fn near(name: &str, names: &[String]) -> Vec<String> {
-    /// Below this Jaro-Winkler similarity a guess would only confuse.
-    const SIMILAR: f64 = 0.75;
-    let name: String = name.chars().take(NAME_BYTES).collect();
-    let mut scored: Vec<(f64, &String)> =
-        names.iter().map(|other| (strsim::jaro_winkler(&name, other), other)).collect();
-    scored.retain(|(score, _)| *score >= SIMILAR);
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored.into_iter().take(3).map(|(_, name)| name.clone()).collect()
-}
-
-fn near_text(near: &[String]) -> String {
-    let quoted: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
-    if quoted.is_empty() { String::new() } else { format!("; did you mean {}?", quoted.join(" or ")) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Pictures as bytes: 8-bit pixels, PNG, NumPy's .npy. It knows no file and no job.
 
+mod heat;
+
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 use unitscope_engine::optimize::Picture;
+use unitscope_engine::rank::decode::View;
 
 /// Pixels of 8 bits: grey or colours, with an opacity where the picture has one.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,31 @@ impl Pixels {
         Self(image.expect("a picture holds channels × height × width values"))
     }
 
+    /// What a network sees of a file.
+    #[must_use]
+    pub fn of_view(view: &View) -> Self {
+        let (width, height, bytes) = (view.width, view.height, view.pixels.clone());
+        let image = match view.channels {
+            1 => GrayImage::from_raw(width, height, bytes).map(Into::into),
+            _ => RgbImage::from_raw(width, height, bytes).map(Into::into),
+        };
+        Self(image.expect("a view holds height × width × channels bytes"))
+    }
+
+    /// Width and height.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        (self.0.width(), self.0.height())
+    }
+
+    /// The part from row `top` and column `left` up to before row `bottom` and column `right`, as far as it lies inside.
+    #[must_use]
+    pub fn crop(&self, [top, left, bottom, right]: [u32; 4]) -> Self {
+        let (left, top) = (left.min(self.0.width() - 1), top.min(self.0.height() - 1));
+        let (width, height) = (right.saturating_sub(left).max(1), bottom.saturating_sub(top).max(1));
+        Self(self.0.crop_imm(left, top, width, height))
+    }
+
     /// The same, shrunk until its longer side has at most `side` pixels.
     #[must_use]
     pub fn shrunk(&self, side: u32) -> Self {
@@ -67,22 +95,32 @@ impl Pixels {
 /// (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 #[must_use]
 pub fn npy(picture: &Picture) -> Vec<u8> {
+    let Picture { channels, height, width, values, .. } = picture;
+    npy_of(&format!("{channels}, {height}, {width}"), std::iter::once(values.as_slice()))
+}
+
+fn npy_of<'a>(shape: &str, values: impl Iterator<Item = &'a [f32]> + Clone) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     /// The data begin at a multiple of this.
     const ALIGNMENT: usize = 64;
-    let Picture { channels, height, width, values, .. } = picture;
-    let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({channels}, {height}, {width}), }}");
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
     let unpadded = MAGIC.len() + 2 + header.len() + 1;
     header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(ALIGNMENT) - unpadded));
     header.push('\n');
     let length = u16::try_from(header.len()).expect("a header with three numbers is short");
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 2 + header.len() + 4 * values.len());
+    let numbers: usize = values.clone().map(<[f32]>::len).sum();
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 2 + header.len() + 4 * numbers);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(header.as_bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend(values.flatten().flat_map(|value| value.to_le_bytes()));
     bytes
+}
+
+/// `[rows, columns]`, little-endian float32, in the same format.
+#[must_use]
+pub fn npy_matrix(rows: &[&[f32]], columns: usize) -> Vec<u8> {
+    npy_of(&format!("{}, {columns}", rows.len()), rows.iter().copied())
 }
 
 #[cfg(test)]

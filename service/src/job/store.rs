@@ -1,6 +1,7 @@
 //! Where jobs, their events and their artifacts are kept: the interface, and the memory behind it. It knows no queue and no device.
 
-use super::{Artifact, Ending, Event, Happening, Job, Order, State, Step};
+use super::rank::RankProgress;
+use super::{Artifact, Ending, Event, Happening, Job, Order, Spec, State, Step};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -32,6 +33,9 @@ pub trait JobStore: Send + Sync {
 
     /// Adds a step.
     fn step(&self, id: Ulid, step: Step) -> Result<(), NoJob>;
+
+    /// Adds word of how far a ranking is.
+    fn rank_progress(&self, id: Ulid, progress: RankProgress) -> Result<(), NoJob>;
 
     /// Keeps a file under its name.
     fn put_artifact(&self, id: Ulid, artifact: Artifact) -> Result<(), NoJob>;
@@ -88,7 +92,7 @@ fn event_bytes(what: &Happening) -> u64 {
     const STEP: u64 = size_of::<Step>() as u64;
     const VEC: u64 = size_of::<Vec<f64>>() as u64;
     match what {
-        Happening::State(_) => EVENT,
+        Happening::State(_) | Happening::RankProgress(_) => EVENT,
         Happening::Step(step) => {
             let report = &step.report;
             let values: usize = report.terms.iter().map(Vec::len).sum();
@@ -101,10 +105,14 @@ fn event_bytes(what: &Happening) -> u64 {
 /// Bytes of a job's order, roughly: names, parameters and lists of pictures.
 fn order_bytes(order: &Arc<Order>) -> u64 {
     const TERM: u64 = 512;
-    let spec = &order.spec.optimize;
+    let order = match &order.spec {
+        Spec::Optimize(order) => order,
+        Spec::Rank(order) => return order.bytes(),
+    };
+    let spec = &order.optimize;
     let pictures: usize = spec.terms.iter().map(|term| term.images.len()).sum();
     // Numbers and weights of pictures, names, and one node of an expression for each term, with its factor.
     TERM * (1 + spec.terms.len() as u64)
         + 12 * pictures as u64
-        + 64 * (order.spec.labels.len() + order.spec.reference_digests.len()) as u64
+        + 64 * (order.labels.len() + order.reference_digests.len()) as u64
 }

@@ -3,9 +3,10 @@
 use super::follow::{Follower, Update, closed};
 use super::labels::labels;
 use super::queue::{Full, Place, Queue};
+use super::rank::RankError;
 use super::store::{Created, JobStore, NoJob, ReusedRequest};
-use super::worker::{Live, Work};
-use super::{Ending, Job, Order, Provenance, RequestKey, Spec, State};
+use super::worker::{Live, Task, Work};
+use super::{Ending, Job, Made, OptimizeOrder, Order, Provenance, RequestKey, Spec, State};
 use crate::limits::{self, Limits};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,7 @@ use ulid::Ulid;
 use unitscope_engine::model::Model;
 use unitscope_engine::optimize::{Plan, prepare};
 use unitscope_engine::plugin::Registry;
-use unitscope_engine::spec::FieldError;
+use unitscope_engine::spec::{FieldError, OptimizeSpec};
 
 /// All jobs of this server.
 pub struct Jobs {
@@ -49,17 +50,20 @@ pub enum SubmitError {
     /// These fields are wrong; paths begin at the spec.
     #[error("the spec is wrong in {} places", .0.len())]
     Invalid(Vec<FieldError>),
+    /// The dataset or the index.
+    #[error(transparent)]
+    Rank(RankError),
     /// The check itself broke.
     #[error("the check of this request panicked, which is a fault of the server: {0}")]
     Panicked(String),
 }
 
-/// A checked request that a free place waits for.
+/// A checked request for pictures that a free place waits for.
 pub struct Submission {
     /// Where it will wait.
     pub place: Place<Work>,
     /// What to make. Labels may be empty.
-    pub spec: Spec,
+    pub spec: OptimizeOrder,
     /// The model that the spec names.
     pub model: Arc<Model>,
     /// The client's key.
@@ -99,6 +103,11 @@ impl Jobs {
         &*self.store
     }
 
+    /// The same, for threads of their own.
+    pub(super) fn store_handle(&self) -> Arc<dyn JobStore> {
+        self.store.clone()
+    }
+
     /// The terms that jobs can use.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -134,17 +143,23 @@ impl Jobs {
         // The plan holds them as long as they are needed; the order is kept far longer.
         spec.optimize.references.clear();
         spec.optimize.parameterization.forget_values();
-        let provenance = self.provenance(&spec, &model);
-        let created = self.store.create(Order { spec, provenance, request }, SystemTime::now())?;
-        let job = match created {
+        let provenance = self.provenance(&spec.optimize, &model);
+        let steps_total = spec.optimize.steps;
+        let order = Order { spec: Spec::Optimize(Box::new(spec)), steps_total, provenance, request };
+        self.enqueue(order, Task::Optimize(plan), place)
+    }
+
+    /// Makes a job of an order, and queues it.
+    pub(super) fn enqueue(&self, order: Order, task: Task, place: Place<Work>) -> Result<Job, SubmitError> {
+        let job = match self.store.create(order, SystemTime::now())? {
             Created::Before(job) => return Ok(job),
             Created::New(job) => job,
         };
         let live = Arc::new(Live::default());
         self.remember(job.id, &live);
-        tracing::info!(job = %job.id, model = job.order.spec.model, images = job.order.spec.optimize.images, "queued");
-        if place.take(job.id, Work { plan, live }).is_err() {
-            let _ = self.store.finish(job.id, Ending::Cancelled(Vec::new()));
+        tracing::info!(job = %job.id, model = job.order.spec.model(), steps = job.order.steps_total, "queued");
+        if place.take(job.id, Work { task, live }).is_err() {
+            let _ = self.store.finish(job.id, Ending::Cancelled(Made::Nothing));
             return Err(SubmitError::Closing);
         }
         Ok(job)
@@ -159,28 +174,29 @@ impl Jobs {
     }
 
     /// Runs the engine's checks on a thread of their own; they go on if the client leaves, and keep their permit.
-    async fn prepare(&self, spec: &Spec, model: &Arc<Model>) -> Result<Plan, SubmitError> {
+    async fn prepare(&self, spec: &OptimizeOrder, model: &Arc<Model>) -> Result<Plan, SubmitError> {
         let permit = self.validation().await?;
         let (optimize, model, registry) = (spec.optimize.clone(), model.clone(), self.registry.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             prepare(&optimize, &model, &registry)
         });
-        let panicked = |error: tokio::task::JoinError| match error.try_into_panic() {
-            Ok(panic) => SubmitError::Panicked(super::worker::panic_text(&*panic)),
-            Err(_) => SubmitError::Closing,
-        };
         checked.await.map_err(panicked)?.map_err(SubmitError::Invalid)
     }
 
-    fn provenance(&self, spec: &Spec, model: &Model) -> Provenance {
-        let terms = spec.optimize.terms.iter().filter_map(|term| self.registry.term(&term.id).ok());
+    fn provenance(&self, spec: &OptimizeSpec, model: &Model) -> Provenance {
+        let terms = spec.terms.iter().filter_map(|term| self.registry.term(&term.id).ok());
         let mut plugins: Vec<(String, String, String)> = terms
             .map(|term| (term.plugin_id.clone(), term.plugin_version.clone(), term.library_digest.clone()))
             .collect();
         plugins.sort();
         plugins.dedup();
-        Provenance { model_digest: model.digest().to_owned(), plugins, ..self.place.clone() }
+        Provenance { plugins, ..self.provenance_without_plugins(model) }
+    }
+
+    /// Of a job that no plugin takes part in.
+    pub(super) fn provenance_without_plugins(&self, model: &Model) -> Provenance {
+        Provenance { model_digest: model.digest().to_owned(), ..self.place.clone() }
     }
 
     /// Asks a job to stop.
@@ -193,7 +209,7 @@ impl Jobs {
             live.cancelled.store(true, Ordering::Relaxed);
         }
         if self.queue.remove(id).is_some() {
-            return self.store.finish(id, Ending::Cancelled(Vec::new()));
+            return self.store.finish(id, Ending::Cancelled(Made::Nothing));
         }
         // Between queue and device it is still queued: the worker looks at the flag before it begins.
         self.store.enter(id, State::Cancelling)
@@ -243,7 +259,7 @@ impl Jobs {
     pub fn stop(&self) {
         self.refusing.send_replace(true);
         for id in self.queue.close() {
-            let _ = self.store.finish(id, Ending::Cancelled(Vec::new()));
+            let _ = self.store.finish(id, Ending::Cancelled(Made::Nothing));
         }
         let running: Vec<Ulid> = self.lives().keys().copied().collect();
         for id in running {
@@ -268,6 +284,14 @@ impl Jobs {
 
     fn lives(&self) -> MutexGuard<'_, HashMap<Ulid, Weak<Live>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A check that did not come to its end.
+pub(super) fn panicked(error: tokio::task::JoinError) -> SubmitError {
+    match error.try_into_panic() {
+        Ok(panic) => SubmitError::Panicked(super::worker::panic_text(&*panic)),
+        Err(_) => SubmitError::Closing,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::previews::Previews;
 use super::queue::Queue;
+use super::rank::RankTask;
 use super::store::JobStore;
-use super::{Artifact, ArtifactInfo, Ending, Failure, Image, Job, State, Step};
+use super::{Artifact, ArtifactInfo, Ending, Failure, Image, Job, Made, OptimizeOrder, Spec, State, Step};
 use crate::data::pictures::{Pixels, npy};
 use crate::limits::{LAST_SCORES, PREVIEW_INTERVAL};
 use std::cell::Cell;
@@ -18,9 +19,17 @@ use unitscope_engine::optimize::{End, Failed, Observer, Outcome, Picture, Plan, 
 /// What waits in the queue.
 pub struct Work {
     /// What to run.
-    pub plan: Plan,
+    pub task: Task,
     /// What others have to say about it meanwhile.
     pub live: Arc<Live>,
+}
+
+/// What a job has to do.
+pub enum Task {
+    /// Make pictures.
+    Optimize(Plan),
+    /// Score images, and rank them.
+    Rank(Box<RankTask>),
 }
 
 /// A job that has not ended, as seen by those who wait for it.
@@ -58,14 +67,20 @@ impl Worker {
         let Ok(job) = self.store.job(id) else { return };
         let started = Instant::now();
         let ending = if work.live.cancelled.load(Ordering::Relaxed) {
-            Ending::Cancelled(Vec::new())
+            Ending::Cancelled(Made::Nothing)
         } else {
-            tracing::info!(model = job.order.spec.model, steps = job.order.spec.optimize.steps, "running");
+            tracing::info!(model = job.order.spec.model(), steps = job.order.steps_total, "running");
             let _ = self.store.enter(id, State::Running);
-            // The plan is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
-            let run = AssertUnwindSafe(|| self.make(&job, work));
+            // The task is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
+            let run = AssertUnwindSafe(|| match (work.task, &job.order.spec) {
+                (Task::Optimize(plan), Spec::Optimize(order)) => self.make(&job, order, plan, &work.live),
+                (Task::Rank(task), _) => task.run(&job, self, &work.live),
+                (Task::Optimize(_), Spec::Rank(_)) => {
+                    unreachable!("`Jobs::submit` queues a plan with its order")
+                }
+            });
             catch_unwind(run)
-                .unwrap_or_else(|panic| Ending::Failed(Failure::Panicked(panic_text(&*panic)), Vec::new()))
+                .unwrap_or_else(|panic| Ending::Failed(Failure::Panicked(panic_text(&*panic)), Made::Nothing))
         };
         let seconds = started.elapsed().as_secs_f64();
         match &ending {
@@ -76,14 +91,13 @@ impl Worker {
         let _ = self.store.finish(id, ending);
     }
 
-    fn make(&self, job: &Job, work: Work) -> Ending {
-        let spec = &job.order.spec;
+    fn make(&self, job: &Job, spec: &OptimizeOrder, plan: Plan, live: &Live) -> Ending {
         let images = spec.optimize.images as usize;
         let now = Instant::now();
         let mut recorder = Recorder {
             id: job.id,
             store: &*self.store,
-            live: &work.live,
+            live,
             total_steps: spec.optimize.steps,
             time_limit: spec.optimize.stop.seconds.map(Duration::from_secs_f64),
             started: now,
@@ -92,20 +106,21 @@ impl Worker {
             stopping: Cell::new(None),
             snapshots: vec![Vec::new(); images],
         };
-        let (outcomes, failed) = match work.plan.run(self.device, &mut recorder) {
+        let (outcomes, failed) = match plan.run(self.device, &mut recorder) {
             Ok(outcomes) => (outcomes, None),
             Err(Failed { error, outcomes }) => (outcomes, Some(failure(&error))),
         };
         // Cancelled before its first step, it made none.
         let stopped = outcomes.is_empty() || outcomes.iter().any(|outcome| outcome.end == End::Stopped);
-        let images = (0..)
+        let images: Vec<Image> = (0..)
             .zip(outcomes)
             .map(|(image, outcome)| recorder.image(image, outcome, spec.return_tensors))
             .collect();
+        let made = if images.is_empty() { Made::Nothing } else { Made::Images(images) };
         match failed {
-            Some(failure) => Ending::Failed(failure, images),
-            None if stopped => Ending::Cancelled(images),
-            None => Ending::Succeeded(images),
+            Some(failure) => Ending::Failed(failure, made),
+            None if stopped => Ending::Cancelled(made),
+            None => Ending::Succeeded(made),
         }
     }
 }
@@ -142,17 +157,7 @@ impl Recorder<'_> {
     }
 
     fn keep(&self, file: String, media_type: &'static str, data: Vec<u8>, picture: &Picture) -> ArtifactInfo {
-        let info = ArtifactInfo {
-            file,
-            media_type,
-            size_bytes: data.len(),
-            blake3: blake3::hash(&data).to_hex().to_string(),
-            width: picture.width,
-            height: picture.height,
-        };
-        // A job that has not ended is not evicted, so that it is there.
-        let _ = self.store.put_artifact(self.id, Artifact { info: info.clone(), data: data.into() });
-        info
+        Artifact::new(file, media_type, (picture.width, picture.height), data).keep(self.store, self.id)
     }
 }
 

@@ -6,12 +6,15 @@ mod elimination;
 mod objective;
 mod optimizer;
 mod parts;
+mod rank;
 mod references;
 mod stop;
 mod terms;
 
+pub use rank::rank;
+
 use crate::data::references::Target;
-use crate::job::{RequestKey, Spec};
+use crate::job::{OptimizeOrder, RequestKey};
 use crate::limits::{Limits, NAME_BYTES, SPEC_BYTES};
 use prost::Message;
 use std::collections::HashSet;
@@ -63,7 +66,7 @@ impl ModelFacts {
 ///
 /// # Errors
 /// One [`FieldError`] per wrong field.
-pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<FieldError>> {
+pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<OptimizeOrder, Vec<FieldError>> {
     let limits = context.limits;
     let facts = context.model;
     let mut wrong = Wrong::default();
@@ -101,7 +104,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<Spec, Vec<F
     if !wrong.0.is_empty() {
         return Err(wrong.0);
     }
-    Ok(Spec {
+    Ok(OptimizeOrder {
         model: spec.model.clone(),
         optimize,
         magnitude_digest: magnitude(spec).map(magnitude_digest),
@@ -141,8 +144,8 @@ const DEFAULT_IMAGES_PER_PASS: u32 = 8;
 ///
 /// # Errors
 /// A [`FieldError`].
-pub fn request_key(request: &proto::OptimizeRequest) -> Result<Option<RequestKey>, FieldError> {
-    let id = request.request_id.to_ascii_lowercase();
+pub fn request_key<S: Message>(id: &str, spec: Option<&S>) -> Result<Option<RequestKey>, FieldError> {
+    let id = id.to_ascii_lowercase();
     if id.is_empty() {
         return Ok(None);
     }
@@ -152,7 +155,7 @@ pub fn request_key(request: &proto::OptimizeRequest) -> Result<Option<RequestKey
         let reason = "must be empty or a UUID, such as `0b3f1a52-6c5e-4d0e-9a3b-2f6d1c7e8a90`";
         return Err(FieldError::new("request_id", reason));
     }
-    let spec = request.spec.as_ref().map(Message::encode_to_vec).unwrap_or_default();
+    let spec = spec.map(Message::encode_to_vec).unwrap_or_default();
     Ok(Some(RequestKey { id, spec_digest: *blake3::hash(&spec).as_bytes() }))
 }
 

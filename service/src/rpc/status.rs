@@ -1,8 +1,11 @@
 //! Every error of the layers below as a gRPC status, with the details of AIP-193. The only file that chooses codes.
 
 use super::names;
+use crate::data::datasets::DatasetsError;
+use crate::data::index::IndexError;
 use crate::data::models::ModelsError;
 use crate::job::Failure;
+use crate::job::rank::RankError;
 use crate::job::store::{DeleteError, NoJob, ReusedRequest};
 use crate::job::submit::SubmitError;
 use crate::limits::RETRY_DELAY;
@@ -123,11 +126,49 @@ impl From<SubmitError> for Status {
             SubmitError::Full(full) => exhausted("QUEUE_FULL", "queued_jobs", &full.to_string()),
             SubmitError::Reused(reused) => reused_request(reused),
             SubmitError::Panicked(_) => internal(&error.to_string()),
-            SubmitError::Invalid(errors) => {
+            SubmitError::Rank(RankError::Dataset(error)) => error.into(),
+            SubmitError::Rank(RankError::Index(error)) => error.into(),
+            SubmitError::Invalid(errors) | SubmitError::Rank(RankError::Invalid(errors)) => {
                 let prefixed =
                     |error: FieldError| FieldError::new(format!("spec.{}", error.field), error.reason);
                 invalid(errors.into_iter().map(prefixed).collect())
             }
+        }
+    }
+}
+
+impl From<DatasetsError> for Status {
+    fn from(error: DatasetsError) -> Self {
+        let message = error.to_string();
+        match error {
+            DatasetsError::Unknown { name, .. } => {
+                // An answer need not repeat kilobytes.
+                let name: String = name.chars().take(200).collect();
+                missing("unitscope.v1.Dataset", "DATASET_NOT_FOUND", &name, &message)
+            }
+            DatasetsError::Settings { name, .. }
+            | DatasetsError::Unreadable { name, .. }
+            | DatasetsError::TooLarge { name, .. }
+            | DatasetsError::Empty { name, .. } => {
+                let mut details = details("DATASET_UNREADABLE");
+                details.add_precondition_failure_violation("DATASET_FILES", name, &message);
+                Status::with_error_details(Code::FailedPrecondition, message, details)
+            }
+        }
+    }
+}
+
+impl From<IndexError> for Status {
+    fn from(error: IndexError) -> Self {
+        let message = error.to_string();
+        match error {
+            IndexError::Unknown { id } => {
+                let id: String = id.chars().take(200).collect();
+                missing("unitscope.v1.Index", "INDEX_NOT_FOUND", &id, &message)
+            }
+            IndexError::Full { .. } => exhausted("INDEX_FULL", "index_bytes", &message),
+            IndexError::Closing => closing(),
+            _ => Status::with_error_details(Code::Internal, message, details("INDEX_FAILED")),
         }
     }
 }
@@ -163,6 +204,7 @@ pub fn job_error(id: Ulid, failure: &Failure) -> pb::Status {
         // The client can change it: by a smaller learning rate or other weights.
         Failure::NotFinite(_) => (Code::FailedPrecondition, "NOT_FINITE"),
         Failure::Engine(_) => (Code::Internal, "ENGINE_FAILED"),
+        Failure::Index(_) => (Code::Internal, "INDEX_FAILED"),
         Failure::Panicked(_) => (Code::Internal, "PANICKED"),
     };
     let mut metadata = HashMap::from([("job".to_owned(), names::job(id))]);

@@ -1,14 +1,17 @@
 //! From jobs, events, models and terms to proto messages. It checks nothing.
 
 mod catalog;
+mod datasets;
+mod rank;
 mod spec;
 
 pub use catalog::{listed, loaded, term};
+pub use datasets::{dataset, index, listed_dataset};
 
 use super::{names, status};
 use crate::job::follow::Update;
 use crate::job::store::JobStore;
-use crate::job::{ArtifactInfo, Ending, Event, Happening, Image, Job, State, Step};
+use crate::job::{ArtifactInfo, Ending, Event, Happening, Image, Job, Made, Spec, State, Step};
 use crate::limits::{ENVELOPE_BYTES, RESPONSE_BYTES};
 use prost::Message;
 use std::time::{Duration, SystemTime};
@@ -24,18 +27,15 @@ pub const SERVER_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A job without artifact bytes.
 #[must_use]
 pub fn job(job: &Job) -> proto::Job {
-    let spec = &job.order.spec;
-    let result = |images: &[Image]| {
-        let images = spec.labels.iter().zip(images).map(|(label, made)| image(job.id, label, made)).collect();
-        Some(proto::job::Result::OptimizeResult(proto::OptimizeResult { images }))
-    };
     let (error, result) = match job.ending.as_deref() {
         None => (None, None),
-        Some(Ending::Failed(failure, images)) => {
-            let error = status::job_error(job.id, failure);
-            (Some(error), if images.is_empty() { None } else { result(images) })
-        }
-        Some(Ending::Succeeded(images) | Ending::Cancelled(images)) => (None, result(images)),
+        Some(Ending::Failed(failure, Made::Nothing)) => (Some(status::job_error(job.id, failure)), None),
+        Some(Ending::Failed(failure, made)) => (Some(status::job_error(job.id, failure)), result(job, made)),
+        Some(Ending::Succeeded(made) | Ending::Cancelled(made)) => (None, result(job, made)),
+    };
+    let spec = match &job.order.spec {
+        Spec::Optimize(order) => proto::job::Spec::Optimize(spec::spec(order)),
+        Spec::Rank(order) => proto::job::Spec::Rank(rank::spec(order)),
     };
     proto::Job {
         name: names::job(job.id),
@@ -45,12 +45,27 @@ pub fn job(job: &Job) -> proto::Job {
         end_time: job.end_time.map(Into::into),
         last_sequence: job.last_sequence,
         steps_done: job.steps_done,
-        steps_total: spec.optimize.steps,
+        steps_total: job.order.steps_total,
         provenance: Some(provenance(job)),
-        spec: Some(proto::job::Spec::Optimize(spec::spec(spec))),
+        spec: Some(spec),
         error,
         result,
         request_id: job.order.request.as_ref().map(|key| key.id.clone()).unwrap_or_default(),
+    }
+}
+
+/// What a job made, in the form that its spec calls for.
+fn result(job: &Job, made: &Made) -> Option<proto::job::Result> {
+    match (&job.order.spec, made) {
+        (Spec::Optimize(order), Made::Images(_) | Made::Nothing) => {
+            let images = if let Made::Images(images) = made { images.as_slice() } else { &[] };
+            let images = order.labels.iter().zip(images).map(|(label, made)| image(job.id, label, made));
+            Some(proto::job::Result::OptimizeResult(proto::OptimizeResult { images: images.collect() }))
+        }
+        (Spec::Rank(order), Made::Ranking(ranking)) => {
+            Some(proto::job::Result::RankResult(rank::result(job.id, order, ranking)))
+        }
+        _ => None,
     }
 }
 
@@ -60,8 +75,6 @@ pub fn job(job: &Job) -> proto::Job {
 pub fn job_with_bytes(made: &Job, store: &dyn JobStore) -> proto::Job {
     let mut message = job(made);
     let mut room = (RESPONSE_BYTES - ENVELOPE_BYTES).saturating_sub(message.encoded_len());
-    let Some(proto::job::Result::OptimizeResult(result)) = &mut message.result else { return message };
-    let images = &mut result.images;
     let mut fill = |artifact: &mut proto::Artifact| {
         /// Tag and lengths of the bytes, and of the messages around them.
         const FRAME: usize = 32;
@@ -72,10 +85,17 @@ pub fn job_with_bytes(made: &Job, store: &dyn JobStore) -> proto::Job {
             artifact.inline_data = kept.data.to_vec();
         }
     };
-    images.iter_mut().filter_map(|image| image.png.as_mut()).for_each(&mut fill);
-    images.iter_mut().filter_map(|image| image.tensor.as_mut()).for_each(&mut fill);
-    let snapshots = images.iter_mut().flat_map(|image| &mut image.snapshots);
-    snapshots.filter_map(|snapshot| snapshot.png.as_mut()).for_each(&mut fill);
+    match &mut message.result {
+        Some(proto::job::Result::OptimizeResult(result)) => {
+            let images = &mut result.images;
+            images.iter_mut().filter_map(|image| image.png.as_mut()).for_each(&mut fill);
+            images.iter_mut().filter_map(|image| image.tensor.as_mut()).for_each(&mut fill);
+            let snapshots = images.iter_mut().flat_map(|image| &mut image.snapshots);
+            snapshots.filter_map(|snapshot| snapshot.png.as_mut()).for_each(&mut fill);
+        }
+        Some(proto::job::Result::RankResult(result)) => rank::artifacts(result).into_iter().for_each(fill),
+        Some(proto::job::Result::CardResult(_)) | None => {}
+    }
     message
 }
 
@@ -122,6 +142,7 @@ fn happening(what: Happening) -> ProtoEvent {
     match what {
         Happening::State(entered) => ProtoEvent::State(proto::StateChange { state: state(entered).into() }),
         Happening::Step(step) => ProtoEvent::Step(self::step(&step)),
+        Happening::RankProgress(progress) => ProtoEvent::RankProgress(rank::progress(&progress)),
     }
 }
 
@@ -161,7 +182,7 @@ fn provenance(job: &Job) -> proto::Provenance {
         digest: digest.clone(),
     };
     proto::Provenance {
-        model: job.order.spec.model.clone(),
+        model: job.order.spec.model().to_owned(),
         model_digest: made_with.model_digest.clone(),
         device: made_with.device.clone(),
         threads: u32::try_from(made_with.threads).unwrap_or(u32::MAX),

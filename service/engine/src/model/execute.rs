@@ -2,7 +2,7 @@
 
 mod caps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use tch::{Device, Kind, Tensor};
@@ -16,12 +16,12 @@ use super::limits;
 use super::number::{Number, NumberOperator};
 use super::operators;
 use super::shim::{Step, Value};
-use super::weights::{Weights, channels_last};
+use super::weights::{Constants, Weights, channels_last};
 
 /// A graph that is ready to run on one device.
 pub struct Program {
     steps: Vec<Call>,
-    constants: Vec<Option<Tensor>>,
+    constants: Constants,
     input: ValueId,
     outputs: Vec<ValueId>,
     values: usize,
@@ -62,6 +62,19 @@ impl Program {
     /// # Errors
     /// [`ModelError::Run`] if libtorch does not know an operator or its arguments do not fit its schema.
     pub(super) fn new(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ModelError> {
+        let mut program = Self::passing(graph, weights, device)?;
+        let outputs: HashSet<ValueId> = graph.outputs.iter().copied().collect();
+        for call in &mut program.steps {
+            call.dropped.retain(|id| !outputs.contains(id));
+        }
+        Ok(program)
+    }
+
+    /// The same for [`Program::watch`] alone: an output is let go of like any other value once nobody reads it.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub(super) fn passing(graph: &Graph, weights: &Weights, device: Device) -> Result<Self, ModelError> {
         let mut constants: Vec<Option<Tensor>> = Vec::new();
         constants.resize_with(graph.values.len(), || None);
         for (id, name) in &graph.weights {
@@ -71,9 +84,6 @@ impl Program {
         for (index, node) in graph.nodes.iter().enumerate() {
             node.defines().for_each(|(id, _)| last_use[id.0] = Some(index));
             node.for_each_read(|id, _| last_use[id.0] = Some(index));
-        }
-        for id in &graph.outputs {
-            last_use[id.0] = None;
         }
         let mut dropped: HashMap<usize, Vec<ValueId>> = HashMap::new();
         for (value, index) in last_use.into_iter().enumerate() {
@@ -92,7 +102,7 @@ impl Program {
         }
         Ok(Self {
             steps,
-            constants,
+            constants: Constants::new(constants),
             input: graph.input,
             outputs: graph.outputs.clone(),
             values: graph.values.len(),
@@ -111,18 +121,44 @@ impl Program {
         let mut slots = self.forward(input, |_, _| ())?;
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for &id in &self.outputs {
-            let output = self.tensor(&slots, id)?.shallow_clone();
-            // Whoever reads a layer takes it for floats, one row per image.
-            if output.kind() != Kind::Float || output.size().first() != input.size().first() {
-                let (kind, size) = (output.kind(), output.size());
-                return Err(ModelError::format(format!(
-                    "a layer has {kind:?} of shape {size:?}, not floats by image"
-                )));
-            }
-            outputs.push(output);
+            let output = self.tensor(&slots, id)?;
+            self.by_image(output, input)?;
+            outputs.push(output.shallow_clone());
         }
         slots.clear();
         Ok(outputs)
+    }
+
+    /// Runs the network as [`Program::run`] does, and shows each tapped layer's tensor as soon as it is computed, with its place in the order
+    /// asked. Layers with the same value are shown one after the other.
+    ///
+    /// # Errors
+    /// As [`Program::run`], and the first error of `seen`, which is not called again after it.
+    pub fn watch<E: From<ModelError>>(
+        &self,
+        input: &Tensor,
+        mut seen: impl FnMut(usize, &Tensor) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut shown = Ok(());
+        let mut show = |id: ValueId, tensor: &Tensor| {
+            for (place, _) in self.outputs.iter().enumerate().filter(|(_, output)| **output == id) {
+                if shown.is_ok() {
+                    shown = self.by_image(tensor, input).map_err(E::from).and_then(|()| seen(place, tensor));
+                }
+            }
+        };
+        show(self.input, input);
+        self.forward(input, show)?;
+        shown
+    }
+
+    /// Whoever reads a layer takes it for floats, one row per image.
+    fn by_image(&self, output: &Tensor, input: &Tensor) -> Result<(), ModelError> {
+        if output.kind() == Kind::Float && output.size().first() == input.size().first() {
+            return Ok(());
+        }
+        let (kind, size) = (output.kind(), output.size());
+        Err(ModelError::format(format!("a layer has {kind:?} of shape {size:?}, not floats by image")))
     }
 
     /// Number of nodes that the cut left.
@@ -232,7 +268,7 @@ impl Program {
     }
 
     fn tensor<'a>(&'a self, slots: &'a [Slot], id: ValueId) -> Result<&'a Tensor, ModelError> {
-        match (&slots[id.0], &self.constants[id.0]) {
+        match (&slots[id.0], self.constants.get(id.0)) {
             (Slot::Tensor(tensor), _) | (_, Some(tensor)) => Ok(tensor),
             _ => Err(ModelError::format("a tensor is read before it is computed")),
         }

@@ -198,10 +198,25 @@ impl Model {
         self.prepared(redirect(self.cut(layers)?, reach), device)
     }
 
+    /// The same network for [`Program::watch`] alone, which shows these layers without keeping them.
+    ///
+    /// # Errors
+    /// As [`Model::program`].
+    pub fn passing_program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
+        let (graph, weights) = self.folded(self.cut(layers)?)?;
+        Program::passing(&graph, &weights, device)
+    }
+
     fn prepared(&self, graph: Graph, device: Device) -> Result<Program, ModelError> {
+        let (graph, weights) = self.folded(graph)?;
+        Program::new(&graph, &weights, device)
+    }
+
+    fn folded(&self, graph: Graph) -> Result<(Graph, Weights), ModelError> {
         let shapes = self.shapes_at(self.manifest.input.height, self.manifest.input.width)?;
         let (graph, foldings) = fold(graph, |id| shapes.get(&id).map(Vec::len));
-        Program::new(&graph, &self.weights.folded(&foldings)?, device)
+        let weights = self.weights.folded(&foldings)?;
+        Ok((graph, weights))
     }
 }
 

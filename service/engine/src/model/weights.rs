@@ -19,6 +19,24 @@ pub struct Weights {
 // operators are rewritten before a graph runs. Reading a tensor from several threads is sound (libtorch counts references atomically).
 unsafe impl Sync for Weights {}
 
+/// Tensors that a program holds, each at the place of its value.
+pub struct Constants(Vec<Option<Tensor>>);
+
+// SAFETY: as for `Weights`: what a program holds is read by its steps and written by nobody.
+unsafe impl Sync for Constants {}
+
+impl Constants {
+    /// Holds these.
+    pub fn new(tensors: Vec<Option<Tensor>>) -> Self {
+        Self(tensors)
+    }
+
+    /// The tensor at a place.
+    pub fn get(&self, place: usize) -> Option<&Tensor> {
+        self.0.get(place)?.as_ref()
+    }
+}
+
 impl Weights {
     /// Reads the tensors of these names.
     ///

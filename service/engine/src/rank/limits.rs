@@ -11,3 +11,8 @@ pub const DECODER_BYTES: u64 = IMAGE_PIXELS * 16;
 pub const JPEG_SCANS: usize = 64;
 /// Characters of a decoder's own words that an error repeats: they may quote the file.
 pub const REASON_CHARS: usize = 200;
+/// Images that go through the network together: enough to use each weight well, few enough for a core's cache and a small dataset.
+pub const BATCH: u32 = 16;
+/// Numbers that a batch's activations may have if all were kept (1 GiB in float32); they are not, so that each thread holds a part of that. A GoogLeNet
+/// at 224 px has 10 million for each image.
+pub const BATCH_ELEMENTS: u64 = 1 << 28;

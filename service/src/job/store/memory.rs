@@ -2,8 +2,8 @@
 
 use super::super::RequestKey;
 use super::{
-    Artifact, Created, DeleteError, Ending, Event, Happening, Job, JobStore, NoJob, Order, ReusedRequest,
-    State, Step, event_bytes, order_bytes,
+    Artifact, Created, DeleteError, Ending, Event, Happening, Job, JobStore, NoJob, Order, RankProgress,
+    ReusedRequest, State, Step, event_bytes, order_bytes,
 };
 use crate::limits::{Limits, REQUEST_ID_AGE};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -179,6 +179,13 @@ impl JobStore for MemoryStore {
         let mut shelf = self.shelf();
         shelf.records.get_mut(&id).ok_or(NoJob)?.job.steps_done = step.report.step;
         shelf.append(id, Happening::Step(Arc::new(step)))
+    }
+
+    fn rank_progress(&self, id: Ulid, progress: RankProgress) -> Result<(), NoJob> {
+        let mut shelf = self.shelf();
+        let done = u32::try_from(progress.images).unwrap_or(u32::MAX);
+        shelf.records.get_mut(&id).ok_or(NoJob)?.job.steps_done = done;
+        shelf.append(id, Happening::RankProgress(progress))
     }
 
     fn put_artifact(&self, id: Ulid, artifact: Artifact) -> Result<(), NoJob> {

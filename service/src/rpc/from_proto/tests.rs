@@ -17,7 +17,7 @@ fn term() -> proto::Term {
     proto::Term { id: "channel".to_owned(), ..Default::default() }
 }
 
-fn parse(given: &proto::OptimizeSpec) -> Result<Spec, Vec<FieldError>> {
+fn parse(given: &proto::OptimizeSpec) -> Result<OptimizeOrder, Vec<FieldError>> {
     let (registry, _) = Registry::load(&[], Arc::new(|_, _, _| {}));
     let model = ModelFacts { height: 32, width: 64, colors: true, channels: 3, batches: (1, 1024) };
     spec(given, &Context { model, limits: &Limits::default(), registry: &registry })
@@ -346,8 +346,7 @@ fn everything_wrong_is_found_at_once() {
 
 #[test]
 fn request_ids_are_uuids() {
-    let key =
-        |id: &str| request_key(&proto::OptimizeRequest { spec: Some(good()), request_id: id.to_owned() });
+    let key = |id: &str| request_key(id, Some(&good()));
     assert_eq!(key(""), Ok(None));
     let lower = key("0b3f1a52-6c5e-4d0e-9a3b-2f6d1c7e8a90").unwrap().unwrap();
     assert_eq!(key("0B3F1A52-6C5E-4D0E-9A3B-2F6D1C7E8A90").unwrap().unwrap(), lower);

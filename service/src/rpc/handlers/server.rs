@@ -47,6 +47,8 @@ fn limits(limits: &Limits) -> proto::Limits {
         kept_bytes: limits.kept_bytes,
         progress_streams: limits.progress_streams,
         loaded_models: limits.loaded_models,
+        ranked_units: limits.ranked_units,
+        hits: limits.hits,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{PartSender, Parts, job_id, required};
 use crate::data::models::Models;
 use crate::job::Jobs;
 use crate::job::follow::Update;
+use crate::job::rank::{RankSubmission, Rankings};
 use crate::job::submit::{Reserved, Submission, SubmitError};
 use crate::limits::{Limits, PREVIEW_MIN_SIDE_PX, PREVIEW_SIDE_PX, STREAM_BUFFER};
 use crate::rpc::from_proto::{self, Context, ModelFacts};
@@ -19,27 +20,49 @@ use unitscope_proto::v1 as proto;
 pub struct Visualization {
     jobs: Arc<Jobs>,
     models: Arc<Models>,
+    rankings: Arc<Rankings>,
     limits: Limits,
     streams: Arc<Semaphore>,
 }
 
 impl Visualization {
-    /// Over these jobs and models.
+    /// Over these jobs, models and datasets.
     #[must_use]
-    pub fn new(jobs: Arc<Jobs>, models: Arc<Models>, limits: Limits) -> Self {
+    pub fn new(jobs: Arc<Jobs>, models: Arc<Models>, rankings: Arc<Rankings>, limits: Limits) -> Self {
         let streams = Arc::new(Semaphore::new(limits.progress_streams as usize));
-        Self { jobs, models, limits, streams }
+        Self { jobs, models, rankings, limits, streams }
     }
 }
 
 #[tonic::async_trait]
 impl proto::visualization_service_server::VisualizationService for Visualization {
+    async fn rank(&self, request: Request<proto::RankRequest>) -> Result<Response<proto::Job>, Status> {
+        let request = request.into_inner();
+        let key = from_proto::request_key(&request.request_id, request.spec.as_ref())
+            .map_err(|error| status::invalid(vec![error]))?;
+        let place = match self.jobs.reserve(key.as_ref())? {
+            Reserved::Before(job) => {
+                return Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())));
+            }
+            Reserved::Place(place) => place,
+        };
+        let spec = request.spec.unwrap_or_default();
+        required("spec.model", &spec.model)?;
+        required("spec.dataset", &spec.dataset)?;
+        let order = from_proto::rank(&spec, &self.limits).map_err(SubmitError::Invalid)?;
+        let model = self.models.get(&spec.model).await?;
+        let submission = RankSubmission { place, order: Arc::new(order), model, request: key };
+        let job = self.jobs.submit_rank(&self.rankings, submission).await?;
+        Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())))
+    }
+
     async fn optimize(
         &self,
         request: Request<proto::OptimizeRequest>,
     ) -> Result<Response<proto::Job>, Status> {
         let request = request.into_inner();
-        let key = from_proto::request_key(&request).map_err(|error| status::invalid(vec![error]))?;
+        let key = from_proto::request_key(&request.request_id, request.spec.as_ref())
+            .map_err(|error| status::invalid(vec![error]))?;
         let place = match self.jobs.reserve(key.as_ref())? {
             Reserved::Before(job) => {
                 return Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())));

@@ -3,7 +3,7 @@
 mod optimizer;
 mod stop;
 
-use crate::job::Spec;
+use crate::job::OptimizeOrder;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use unitscope_engine::plugin::ParamValue;
@@ -11,7 +11,7 @@ use unitscope_engine::spec::{Basis, Expression, TermSpec, Transform};
 use unitscope_proto::v1 as proto;
 use unitscope_proto::v1::{expression, parameterization, transform};
 
-pub(super) fn spec(spec: &Spec) -> proto::OptimizeSpec {
+pub(super) fn spec(spec: &OptimizeOrder) -> proto::OptimizeSpec {
     let optimize = &spec.optimize;
     let transforms = optimize.transforms.iter().map(|&kind| self::transform(kind)).collect();
     proto::OptimizeSpec {
@@ -92,7 +92,7 @@ pub(super) fn value(value: &ParamValue) -> Value {
     Value { kind: Some(kind) }
 }
 
-fn parameterization(spec: &Spec) -> proto::Parameterization {
+fn parameterization(spec: &OptimizeOrder) -> proto::Parameterization {
     let given = &spec.optimize.parameterization;
     let kind = match &given.basis {
         &Basis::Pixel { standard_deviation } => parameterization::Kind::Pixel(parameterization::Pixel {

@@ -1,6 +1,6 @@
 //! What the store keeps, forgets and hands out.
 
-use super::super::super::{ArtifactInfo, Provenance, Spec};
+use super::super::super::{ArtifactInfo, Made, OptimizeOrder, Provenance, Spec};
 use super::*;
 use std::time::Duration;
 use unitscope_engine::optimize::StepReport;
@@ -33,7 +33,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         references: Vec::new(),
         start: None,
     };
-    let spec = Spec {
+    let spec = OptimizeOrder {
         model: "m".to_owned(),
         optimize,
         reference_digests: Vec::new(),
@@ -42,7 +42,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         return_tensors: false,
     };
     let request = request.map(|(id, digest)| RequestKey { id: id.to_owned(), spec_digest: [digest; 32] });
-    Order { spec, provenance: Provenance::default(), request }
+    Order { spec: Spec::Optimize(Box::new(spec)), steps_total: 4, provenance: Provenance::default(), request }
 }
 
 fn step(number: u32) -> Step {
@@ -79,7 +79,7 @@ fn run(store: &MemoryStore, bytes: usize) -> Ulid {
     store.enter(id, State::Running).unwrap();
     store.step(id, step(1)).unwrap();
     store.put_artifact(id, artifact("0.png", bytes)).unwrap();
-    store.finish(id, Ending::Succeeded(Vec::new())).unwrap();
+    store.finish(id, Ending::Succeeded(Made::Nothing)).unwrap();
     id
 }
 
@@ -91,7 +91,7 @@ fn events_replay_from_any_point_in_chunks() {
     for number in 1..=4 {
         store.step(id, step(number)).unwrap();
     }
-    store.finish(id, Ending::Succeeded(Vec::new())).unwrap();
+    store.finish(id, Ending::Succeeded(Made::Nothing)).unwrap();
     let sequences = |after, count| -> Vec<u64> {
         store.events(id, after, count).unwrap().iter().map(|event| event.sequence).collect()
     };
@@ -156,7 +156,7 @@ fn a_request_id_makes_one_job_for_a_day() {
     assert_eq!(store.create(order(Some(("r", 2))), now).err(), Some(ReusedRequest));
     let tomorrow = now + REQUEST_ID_AGE;
     assert!(matches!(store.create(order(Some(("r", 2))), tomorrow), Ok(Created::New(_))));
-    store.finish(first.id, Ending::Cancelled(Vec::new())).unwrap();
+    store.finish(first.id, Ending::Cancelled(Made::Nothing)).unwrap();
     store.delete(first.id).unwrap();
     let key = RequestKey { id: "r".to_owned(), spec_digest: [2; 32] };
     assert!(
@@ -179,7 +179,7 @@ fn a_job_ends_once() {
     let store = store(9, 1 << 20);
     let id = run(&store, 10);
     let last = store.job(id).unwrap().last_sequence;
-    store.finish(id, Ending::Cancelled(Vec::new())).unwrap();
+    store.finish(id, Ending::Cancelled(Made::Nothing)).unwrap();
     store.enter(id, State::Cancelling).unwrap();
     let job = store.job(id).unwrap();
     assert_eq!((job.state, job.last_sequence), (State::Succeeded, last));
