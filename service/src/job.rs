@@ -1,5 +1,6 @@
 //! Jobs: what was asked for, how far it is, what it made. It knows the engine's types and no gRPC.
 
+pub mod card;
 pub mod follow;
 pub mod labels;
 pub mod previews;
@@ -11,6 +12,7 @@ pub mod worker;
 
 pub use submit::Jobs;
 
+use card::{CardOrder, Rendered};
 use rank::{RankOrder, RankProgress, Ranking};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -71,6 +73,8 @@ pub enum Spec {
     Optimize(Box<OptimizeOrder>),
     /// A ranking.
     Rank(Arc<RankOrder>),
+    /// A card.
+    Card(Arc<CardOrder>),
 }
 
 impl Spec {
@@ -80,6 +84,7 @@ impl Spec {
         match self {
             Spec::Optimize(order) => &order.model,
             Spec::Rank(order) => &order.model,
+            Spec::Card(order) => &order.rank.model,
         }
     }
 }
@@ -159,6 +164,8 @@ pub enum Made {
     Images(Vec<Image>),
     /// A ranking.
     Ranking(Box<Ranking>),
+    /// A card.
+    Card(Box<Rendered>),
 }
 
 impl Ending {

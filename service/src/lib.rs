@@ -18,7 +18,7 @@ use job::store::{JobStore, MemoryStore};
 use job::worker::Worker;
 use job::{Jobs, Provenance};
 use limits::{CLOSE, DRAIN};
-use rpc::handlers::{artifacts, datasets, jobs, models, plugins, server, visualization};
+use rpc::handlers::{artifacts, cards, datasets, jobs, models, plugins, server, visualization};
 use rpc::serve::{Services, serve, set_health};
 use std::future::Future;
 use std::path::PathBuf;
@@ -85,6 +85,7 @@ pub async fn run(
             rankings.clone(),
             config.limits.clone(),
         ),
+        cards: cards::CardHandlers::new(all.clone(), nets.clone(), rankings.clone(), config.limits.clone()),
         datasets: datasets::DatasetHandlers::new(rankings),
         jobs: jobs::JobHandlers::new(all.clone()),
         artifacts: artifacts::Artifacts::new(all.clone()),

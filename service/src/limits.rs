@@ -238,3 +238,15 @@ pub const FETCHED_FILES: usize = 32;
 
 /// A pass puts its scores on disk so often: a crash costs at most as much.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Units of one card, as the proto says: a page with more is not looked at.
+pub const CARD_UNITS: usize = 32;
+
+/// Images of one group of a card, as the proto says.
+pub const CARD_HITS: u32 = 16;
+
+/// Diverse pictures of one unit of a card, as the proto says.
+pub const CARD_DIVERSE: u32 = 8;
+
+/// Steps of a card's pictures, as the proto says: with fewer there is nothing to see.
+pub const CARD_LEAST_STEPS: u32 = 16;

@@ -95,7 +95,8 @@ impl CardTask {
         };
         let mut pictures = Vec::with_capacity(plans.len() * order.aims.len());
         for (unit, plan) in plans.into_iter().enumerate() {
-            let made = Maker { job, order, worker, live, unit, steps_before: order.steps * unit as u32 }.make(plan);
+            let made =
+                Maker { job, order, worker, live, unit, steps_before: order.steps * unit as u32 }.make(plan);
             let made = made.and_then(|made| measure(&rank, order, unit, made));
             match made {
                 Ok(more) => pictures.extend(more),
@@ -159,17 +160,18 @@ fn measure(
 ) -> Result<Vec<CardPicture>, Failure> {
     let pictures: Vec<Picture> = made.iter().map(|(_, picture)| picture.clone()).collect();
     let measured = rank.measure(unit, &pictures)?;
-    let card_picture = |(((image, _), measured), &aim): (((Image, Picture), super::rank::Measured), &Aim)| CardPicture {
-        unit: order.rank.units[unit].label.clone(),
-        aim,
-        score: measured.score,
-        percentile: measured.percentile,
-        beats_all: match aim {
-            Aim::Minimize => measured.below_all,
-            Aim::Maximize | Aim::Diverse => measured.above_all,
-        },
-        image,
-    };
+    let card_picture =
+        |(((image, _), measured), &aim): (((Image, Picture), super::rank::Measured), &Aim)| CardPicture {
+            unit: order.rank.units[unit].label.clone(),
+            aim,
+            score: measured.score,
+            percentile: measured.percentile,
+            beats_all: match aim {
+                Aim::Minimize => measured.below_all,
+                Aim::Maximize | Aim::Diverse => measured.above_all,
+            },
+            image,
+        };
     Ok(made.into_iter().zip(measured).zip(&order.aims).map(card_picture).collect())
 }
 

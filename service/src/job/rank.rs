@@ -3,12 +3,15 @@
 
 mod answer;
 mod export;
+mod measure;
 mod pass;
 mod pictures;
 mod places;
 mod prepare;
 mod submit;
 
+pub use measure::Measured;
+pub use pass::Incomplete;
 pub use prepare::{RankError, RankTask, Rankings};
 pub use submit::RankSubmission;
 

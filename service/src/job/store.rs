@@ -108,6 +108,7 @@ fn order_bytes(order: &Arc<Order>) -> u64 {
     let order = match &order.spec {
         Spec::Optimize(order) => order,
         Spec::Rank(order) => return order.bytes(),
+        Spec::Card(order) => return order.bytes(),
     };
     let spec = &order.optimize;
     let pictures: usize = spec.terms.iter().map(|term| term.images.len()).sum();

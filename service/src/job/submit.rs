@@ -108,6 +108,11 @@ impl Jobs {
         self.store.clone()
     }
 
+    /// The terms that jobs can use, for threads of their own.
+    pub(super) fn registry_handle(&self) -> Arc<Registry> {
+        self.registry.clone()
+    }
+
     /// The terms that jobs can use.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -184,7 +189,7 @@ impl Jobs {
         checked.await.map_err(panicked)?.map_err(SubmitError::Invalid)
     }
 
-    fn provenance(&self, spec: &OptimizeSpec, model: &Model) -> Provenance {
+    pub(super) fn provenance(&self, spec: &OptimizeSpec, model: &Model) -> Provenance {
         let terms = spec.terms.iter().filter_map(|term| self.registry.term(&term.id).ok());
         let mut plugins: Vec<(String, String, String)> = terms
             .map(|term| (term.plugin_id.clone(), term.plugin_version.clone(), term.library_digest.clone()))

@@ -1,5 +1,6 @@
 //! The thread that owns the device: takes jobs from the queue, runs them, and writes down what happens. It knows no gRPC.
 
+use super::card::CardTask;
 use super::previews::Previews;
 use super::queue::Queue;
 use super::rank::RankTask;
@@ -8,6 +9,7 @@ use super::{Artifact, ArtifactInfo, Ending, Failure, Image, Job, Made, OptimizeO
 use crate::data::pictures::{Pixels, npy};
 use crate::limits::{LAST_SCORES, PREVIEW_INTERVAL};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +32,8 @@ pub enum Task {
     Optimize(Plan),
     /// Score images, and rank them.
     Rank(Box<RankTask>),
+    /// Rank images, make pictures, and show both.
+    Card(Box<CardTask>),
 }
 
 /// A job that has not ended, as seen by those who wait for it.
@@ -39,6 +43,14 @@ pub struct Live {
     pub cancelled: AtomicBool,
     /// How its pictures look now.
     pub previews: Arc<Previews>,
+}
+
+impl Live {
+    /// Whether it shall stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// What the thread needs.
@@ -74,9 +86,10 @@ impl Worker {
             // The task is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
             let run = AssertUnwindSafe(|| match (work.task, &job.order.spec) {
                 (Task::Optimize(plan), Spec::Optimize(order)) => self.make(&job, order, plan, &work.live),
-                (Task::Rank(task), _) => task.run(&job, self, &work.live),
-                (Task::Optimize(_), Spec::Rank(_)) => {
-                    unreachable!("`Jobs::submit` queues a plan with its order")
+                (Task::Rank(task), _) => task.run(job.id, self, &work.live),
+                (Task::Card(task), Spec::Card(order)) => task.run(&job, order, self, &work.live),
+                (Task::Optimize(_) | Task::Card(_), _) => {
+                    unreachable!("`Jobs` queues a task with its own order")
                 }
             });
             catch_unwind(run)
@@ -92,20 +105,8 @@ impl Worker {
     }
 
     fn make(&self, job: &Job, spec: &OptimizeOrder, plan: Plan, live: &Live) -> Ending {
-        let images = spec.optimize.images as usize;
-        let now = Instant::now();
-        let mut recorder = Recorder {
-            id: job.id,
-            store: &*self.store,
-            live,
-            total_steps: spec.optimize.steps,
-            time_limit: spec.optimize.stop.seconds.map(Duration::from_secs_f64),
-            started: now,
-            last_step: now,
-            last_preview: None,
-            stopping: Cell::new(None),
-            snapshots: vec![Vec::new(); images],
-        };
+        let mut recorder = Recorder::new(job.id, &*self.store, live, spec.optimize.steps);
+        recorder.time_limit = spec.optimize.stop.seconds.map(Duration::from_secs_f64);
         let (outcomes, failed) = match plan.run(self.device, &mut recorder) {
             Ok(outcomes) => (outcomes, None),
             Err(Failed { error, outcomes }) => (outcomes, Some(failure(&error))),
@@ -126,11 +127,15 @@ impl Worker {
 }
 
 /// Writes a run down. It has the clock that the engine lacks.
-struct Recorder<'a> {
+pub(super) struct Recorder<'a> {
     id: Ulid,
     store: &'a dyn JobStore,
     live: &'a Live,
     total_steps: u32,
+    /// Steps of earlier runs of the same job.
+    steps_before: u32,
+    /// What names of files begin with.
+    prefix: String,
     /// How old the run may become.
     time_limit: Option<Duration>,
     started: Instant,
@@ -139,16 +144,46 @@ struct Recorder<'a> {
     /// When it was first seen that the job shall stop.
     stopping: Cell<Option<Instant>>,
     /// By picture: steps made, and the file.
-    snapshots: Vec<Vec<(u32, ArtifactInfo)>>,
+    snapshots: BTreeMap<u32, Vec<(u32, ArtifactInfo)>>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Of a job that makes so many steps at most.
+    pub(super) fn new(id: Ulid, store: &'a dyn JobStore, live: &'a Live, total_steps: u32) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            store,
+            live,
+            total_steps,
+            steps_before: 0,
+            prefix: String::new(),
+            time_limit: None,
+            started: now,
+            last_step: now,
+            last_preview: None,
+            stopping: Cell::new(None),
+            snapshots: BTreeMap::new(),
+        }
+    }
+
+    /// Says that the run is a part of the job, after so many steps, and what the names of its files begin with.
+    pub(super) fn part(&mut self, steps_before: u32, prefix: &str) {
+        self.steps_before = steps_before;
+        prefix.clone_into(&mut self.prefix);
+    }
 }
 
 impl Recorder<'_> {
-    fn image(&mut self, image: u32, outcome: Outcome, tensor: bool) -> Image {
+    /// Keeps a finished picture.
+    pub(super) fn image(&mut self, image: u32, outcome: Outcome, tensor: bool) -> Image {
         let Outcome { end, steps, score, start_score, terms, picture } = outcome;
-        let png = self.keep_png(format!("{image}.png"), &picture);
-        let tensor =
-            tensor.then(|| self.keep(format!("{image}.npy"), "application/x-npy", npy(&picture), &picture));
-        let snapshots = std::mem::take(&mut self.snapshots[image as usize]);
+        let prefix = &self.prefix;
+        let png = self.keep_png(format!("{prefix}{image}.png"), &picture);
+        let npy =
+            |picture| self.keep(format!("{prefix}{image}.npy"), "application/x-npy", npy(picture), picture);
+        let tensor = tensor.then(|| npy(&picture));
+        let snapshots = self.snapshots.remove(&image).unwrap_or_default();
         Image { end, steps, score, start_score, terms, png, tensor, snapshots }
     }
 
@@ -179,11 +214,12 @@ impl Observer for Recorder<'_> {
         self.time_limit.is_some_and(|limit| self.started.elapsed() >= limit)
     }
 
-    fn step(&mut self, report: StepReport) {
+    fn step(&mut self, mut report: StepReport) {
         let now = Instant::now();
         let time = now - self.last_step;
         self.last_step = now;
         let mean = (now - self.started) / report.step.max(1);
+        report.step += self.steps_before;
         let remaining =
             mean.checked_mul(self.total_steps.saturating_sub(report.step)).unwrap_or(Duration::MAX);
         let left = self.time_limit.map(|limit| limit.saturating_sub(now - self.started));
@@ -195,8 +231,8 @@ impl Observer for Recorder<'_> {
     }
 
     fn snapshot(&mut self, step: u32, image: u32, picture: Picture) {
-        let info = self.keep_png(format!("{image}.step-{step}.png"), &picture);
-        self.snapshots[image as usize].push((step, info));
+        let info = self.keep_png(format!("{}{image}.step-{step}.png", self.prefix), &picture);
+        self.snapshots.entry(image).or_default().push((step, info));
     }
 
     fn wants_preview(&self) -> bool {
@@ -212,7 +248,8 @@ impl Observer for Recorder<'_> {
     }
 }
 
-fn failure(error: &RunError) -> Failure {
+/// Why a run failed.
+pub(super) fn failure(error: &RunError) -> Failure {
     let message = error.to_string();
     match error {
         _ if error.is_not_finite() => Failure::NotFinite(message),

@@ -2,6 +2,7 @@
 //!
 //! All that is wrong is found in one go. Paths begin at the spec, such as `terms[2].images[0]`.
 
+mod card;
 mod elimination;
 mod objective;
 mod optimizer;
@@ -11,6 +12,7 @@ mod references;
 mod stop;
 mod terms;
 
+pub use card::card;
 pub use rank::rank;
 
 use crate::data::references::Target;

@@ -1,6 +1,7 @@
 //! One file per gRPC service: each handler reads its request, asks the layer below, and answers.
 
 pub mod artifacts;
+pub mod cards;
 pub mod datasets;
 pub mod jobs;
 pub mod models;

@@ -1,6 +1,7 @@
 //! All services on one listener: limits of messages and connections, health, reflection, and what happens when a handler panics.
 
 use super::handlers::artifacts::Artifacts;
+use super::handlers::cards::CardHandlers;
 use super::handlers::datasets::DatasetHandlers;
 use super::handlers::jobs::JobHandlers;
 use super::handlers::models::ModelHandlers;
@@ -23,6 +24,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower_http::catch_panic::CatchPanicLayer;
 use unitscope_proto::FILE_DESCRIPTOR_SET;
 use unitscope_proto::v1::artifact_service_server::ArtifactServiceServer;
+use unitscope_proto::v1::card_service_server::CardServiceServer;
 use unitscope_proto::v1::dataset_service_server::DatasetServiceServer;
 use unitscope_proto::v1::job_service_server::JobServiceServer;
 use unitscope_proto::v1::model_service_server::ModelServiceServer;
@@ -38,18 +40,20 @@ pub struct Services {
     pub artifacts: Artifacts,
     pub models: ModelHandlers,
     pub plugins: Plugins,
+    pub cards: CardHandlers,
     pub datasets: DatasetHandlers,
     pub server: ServerHandlers,
 }
 
 /// What health checks may ask about: each service, and the whole.
-const HEALTH_NAMES: [&str; 8] = [
+const HEALTH_NAMES: [&str; 9] = [
     "",
     VisualizationServiceServer::<Visualization>::NAME,
     JobServiceServer::<JobHandlers>::NAME,
     ArtifactServiceServer::<Artifacts>::NAME,
     ModelServiceServer::<ModelHandlers>::NAME,
     PluginServiceServer::<Plugins>::NAME,
+    CardServiceServer::<CardHandlers>::NAME,
     DatasetServiceServer::<DatasetHandlers>::NAME,
     ServerServiceServer::<ServerHandlers>::NAME,
 ];
@@ -101,6 +105,7 @@ pub async fn serve(
         .add_service(sized!(ArtifactServiceServer, services.artifacts))
         .add_service(sized!(ModelServiceServer, services.models))
         .add_service(sized!(PluginServiceServer, services.plugins))
+        .add_service(sized!(CardServiceServer, services.cards))
         .add_service(sized!(DatasetServiceServer, services.datasets))
         .add_service(sized!(ServerServiceServer, services.server))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)

@@ -1,5 +1,6 @@
 //! From jobs, events, models and terms to proto messages. It checks nothing.
 
+mod card;
 mod catalog;
 mod datasets;
 mod rank;
@@ -36,6 +37,7 @@ pub fn job(job: &Job) -> proto::Job {
     let spec = match &job.order.spec {
         Spec::Optimize(order) => proto::job::Spec::Optimize(spec::spec(order)),
         Spec::Rank(order) => proto::job::Spec::Rank(rank::spec(order)),
+        Spec::Card(order) => proto::job::Spec::Card(card::spec(order)),
     };
     proto::Job {
         name: names::job(job.id),
@@ -64,6 +66,9 @@ fn result(job: &Job, made: &Made) -> Option<proto::job::Result> {
         }
         (Spec::Rank(order), Made::Ranking(ranking)) => {
             Some(proto::job::Result::RankResult(rank::result(job.id, order, ranking)))
+        }
+        (Spec::Card(order), Made::Card(rendered)) => {
+            Some(proto::job::Result::CardResult(card::result(job.id, order, rendered)))
         }
         _ => None,
     }
@@ -94,7 +99,8 @@ pub fn job_with_bytes(made: &Job, store: &dyn JobStore) -> proto::Job {
             snapshots.filter_map(|snapshot| snapshot.png.as_mut()).for_each(&mut fill);
         }
         Some(proto::job::Result::RankResult(result)) => rank::artifacts(result).into_iter().for_each(fill),
-        Some(proto::job::Result::CardResult(_)) | None => {}
+        Some(proto::job::Result::CardResult(result)) => card::artifacts(result).into_iter().for_each(fill),
+        None => {}
     }
     message
 }

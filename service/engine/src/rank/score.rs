@@ -7,6 +7,7 @@ use super::reading::{Extent, Reading};
 use super::reduce::{Target, reduce};
 use crate::device;
 use crate::model::{ChannelOrder, Input, Model, ModelError, Program};
+use crate::spec::Picture;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Device, TchError};
@@ -206,6 +207,33 @@ impl Scorer {
         Ok(columns)
     }
 
+    /// The scores of pictures of the network's input size, by the only reading, taken as those of files are.
+    ///
+    /// # Errors
+    /// A [`ScoreError`]; a picture of another size or with an opacity is one.
+    pub fn pictures(&self, pictures: &[Picture]) -> Result<Column, ScoreError> {
+        let mut all = Column::default();
+        let mut batch = Batch::new(self.shape)?;
+        for some in pictures.chunks(self.shape[0] as usize) {
+            for (place, picture) in some.iter().enumerate() {
+                let [_, channels, height, width] = self.shape;
+                if picture.alpha
+                    || [picture.channels, picture.height, picture.width] != [channels, height, width]
+                {
+                    return Err(ScoreError::Feed(format!(
+                        "a picture to score is not {channels} × {height} × {width}"
+                    )));
+                }
+                self.normalization.apply_picture(picture, batch.picture(place));
+            }
+            for column in tch::no_grad(|| self.columns(&batch, some.len()))? {
+                all.scores.extend(column.scores);
+                all.positions.extend(column.positions);
+            }
+        }
+        Ok(all)
+    }
+
     /// The shape of its passes: images, channels, rows, columns.
     #[must_use]
     pub fn shape(&self) -> [u32; 4] {
@@ -254,6 +282,8 @@ fn column(activations: &Activations, extent: &Extent, reading: &Reading, images:
 pub(super) struct Normalization {
     /// For each channel of the network: which channel of the picture it is, and what each byte becomes.
     channels: Vec<(usize, [f32; 256])>,
+    /// For each channel of the network: factor and summand of a number in 0 … 1.
+    linear: Vec<(f32, f32)>,
 }
 
 impl Normalization {
@@ -265,7 +295,20 @@ impl Normalization {
             let from = if input.channels == ChannelOrder::Bgr { count - 1 - place } else { place };
             (from, std::array::from_fn(|byte| byte as f32 / 255.0 * scale + shift))
         };
-        Self { channels: input.mean.iter().zip(&input.std).enumerate().map(channel).collect() }
+        let pairs = || input.mean.iter().zip(&input.std);
+        let linear = pairs().map(|(mean, std)| ((high - low) / std, (low - mean) / std)).collect();
+        Self { channels: pairs().enumerate().map(channel).collect(), linear }
+    }
+
+    /// The same for a picture in 0 … 1.
+    fn apply_picture(&self, picture: &Picture, numbers: &mut [f32]) {
+        let count = self.channels.len();
+        let plane = picture.values.len() / count;
+        for (place, ((from, _), (scale, shift))) in self.channels.iter().zip(&self.linear).enumerate() {
+            for (pixel, value) in picture.values[from * plane..][..plane].iter().enumerate() {
+                numbers[pixel * count + place] = value * scale + shift;
+            }
+        }
     }
 
     /// Writes height × width × channels numbers, the channels in the network's order.

@@ -207,7 +207,8 @@ fn command(order: &CardOrder) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,@=".contains(c);
         if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
     };
-    let mut words = vec![format!("unitscope card --model {} --dataset {}", quoted(&rank.model), quoted(&rank.dataset))];
+    let mut words =
+        vec![format!("unitscope card --model {} --dataset {}", quoted(&rank.model), quoted(&rank.dataset))];
     for unit in &rank.units {
         let channel = match &unit.what {
             What::Channel(channel) => channel.to_string(),
@@ -234,6 +235,8 @@ fn command(order: &CardOrder) -> String {
 
 /// Width and height that a PNG's header says.
 pub(super) fn png_size(png: &[u8]) -> (u32, u32) {
-    let number = |at: usize| png.get(at..at + 4).map_or(0, |bytes| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)));
+    let number = |at: usize| {
+        png.get(at..at + 4).map_or(0, |bytes| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+    };
     (number(16), number(20))
 }

@@ -28,7 +28,11 @@ impl Jobs {
     ///
     /// # Errors
     /// A [`SubmitError`]; no job was made.
-    pub async fn submit_card(&self, rankings: &Arc<Rankings>, submission: CardSubmission) -> Result<Job, SubmitError> {
+    pub async fn submit_card(
+        &self,
+        rankings: &Arc<Rankings>,
+        submission: CardSubmission,
+    ) -> Result<Job, SubmitError> {
         let CardSubmission { place, order, model, request } = submission;
         let permit = self.validation().await?;
         let checked = {
@@ -41,7 +45,8 @@ impl Jobs {
                 for (unit, order) in optimize.iter().enumerate() {
                     // The client named a unit and no terms.
                     let of_unit = |errors: Vec<FieldError>| {
-                        let reason = |error: FieldError| FieldError::new(format!("units[{unit}]"), error.reason);
+                        let reason =
+                            |error: FieldError| FieldError::new(format!("units[{unit}]"), error.reason);
                         RankError::Invalid(errors.into_iter().map(reason).collect())
                     };
                     plans.push(prepare(&order.optimize, &model, &registry).map_err(of_unit)?);

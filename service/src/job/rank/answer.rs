@@ -110,13 +110,9 @@ impl RankTask {
 
     fn find(&self, lookup: &Lookup, view: &View) -> Result<Found, Unanswered> {
         let scores = gather(lookup, view)?;
+        let ordered = self.order_of(&scores, view);
         let class =
             |image: u32| self.roll.dataset.entries()[view.places.images[image as usize].1 as usize].class;
-        let takes_part = |image: u32| match &self.classes {
-            None => true,
-            Some(classes) => class(image).is_some_and(|class| classes.contains(&class)),
-        };
-        let ordered = Ordered::new(&scores, takes_part);
         let mut groups = Vec::with_capacity(self.order.picks.len());
         for &pick in &self.order.picks {
             let hits = ordered.pick(pick).into_iter().map(|ranked| self.hit(ranked, lookup, view));
@@ -124,6 +120,33 @@ impl RankTask {
         }
         let statistics = statistics(&ordered, class);
         Ok(Found { statistics, groups, scores: if self.order.return_scores { scores } else { Vec::new() } })
+    }
+
+    /// The order of the images that take part.
+    fn order_of(&self, scores: &[f32], view: &View) -> Ordered {
+        let entries = self.roll.dataset.entries();
+        let takes_part = |image: u32| match &self.classes {
+            None => true,
+            Some(classes) => {
+                let class = entries[view.places.images[image as usize].1 as usize].class;
+                class.is_some_and(|class| classes.contains(&class))
+            }
+        };
+        Ordered::new(scores, takes_part)
+    }
+
+    /// A unit's scores in order, from the index alone.
+    pub(super) fn ordered(&self, unit: usize) -> Result<Ordered, Failure> {
+        let lost = || Failure::Index("scores went from the index while they were read; ask again".to_owned());
+        let answered = self.views().and_then(|views| {
+            let lookup = &self.lookups[unit];
+            let view = &views[lookup.column];
+            Ok(self.order_of(&gather(lookup, view)?, view))
+        });
+        answered.map_err(|unanswered| match unanswered {
+            Unanswered::Missing(_) => lost(),
+            Unanswered::Failed(failure) => failure,
+        })
     }
 
     fn hit(&self, ranked: Ranked, lookup: &Lookup, view: &View) -> Result<Hit, Unanswered> {

@@ -29,13 +29,18 @@ impl RankTask {
         let engine = |error: unitscope_engine::rank::score::ScoreError| Failure::Engine(error.to_string());
         let lookup = &self.lookups[unit];
         let column = &self.columns[lookup.column];
-        let scorer = Scorer::new(&self.model, std::slice::from_ref(&column.reading), self.device).map_err(engine)?;
+        let scorer =
+            Scorer::new(&self.model, std::slice::from_ref(&column.reading), self.device).map_err(engine)?;
         let scored = scorer.pictures(pictures).map_err(engine)?;
         let units = column.reading.units(&column.extent) as usize;
         let ordered: Ordered = self.ordered(unit)?;
         let ends = (ordered.iter().next(), ordered.iter().next_back());
         let measured = |row: &[f32]| {
-            let sum: f64 = lookup.units.iter().map(|&(unit, weight)| f64::from(weight) * f64::from(row[unit as usize])).sum();
+            let sum: f64 = lookup
+                .units
+                .iter()
+                .map(|&(unit, weight)| f64::from(weight) * f64::from(row[unit as usize]))
+                .sum();
             let score = sum as f32;
             Measured {
                 score,

@@ -1,13 +1,13 @@
 //! The pass of a Rank job: reads the images whose scores are missing, has the engine score them, and puts the scores into the index.
 
-use super::RankProgress;
 use super::answer::Unanswered;
 use super::prepare::RankTask;
+use super::{RankProgress, Ranking};
 use crate::data::datasets::Known;
 use crate::data::index::IndexError;
 use crate::job::store::JobStore;
 use crate::job::worker::{Live, Worker};
-use crate::job::{Ending, Failure, Job, Made};
+use crate::job::{Ending, Failure, Made};
 use crate::limits::{CHECKPOINT_INTERVAL, FETCHED_FILES, FETCHERS, RANK_PROGRESS_INTERVAL, RANK_RATE_WINDOW};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,31 +24,48 @@ use unitscope_engine::rank::score::{Feed, Item, ScoreError, Scored, Scorer};
 /// them; more than a few are a sign of a broken disk.
 const LOOKS: usize = 6;
 
+/// Why a ranking came to no end.
+pub enum Incomplete {
+    /// The job was cancelled; what was scored is kept.
+    Cancelled,
+    /// It failed.
+    Failed(Failure),
+}
+
 impl RankTask {
     /// Scores what is missing, then answers.
-    pub fn run(self, job: &Job, worker: &Worker, live: &Live) -> Ending {
+    pub fn run(self, job: Ulid, worker: &Worker, live: &Live) -> Ending {
+        match self.ranking(job, worker, live) {
+            Ok(ranking) => Ending::Succeeded(Made::Ranking(Box::new(ranking))),
+            Err(Incomplete::Cancelled) => Ending::Cancelled(Made::Nothing),
+            Err(Incomplete::Failed(failure)) => Ending::Failed(failure, Made::Nothing),
+        }
+    }
+
+    /// Scores what is missing, then looks all up.
+    ///
+    /// # Errors
+    /// An [`Incomplete`].
+    pub fn ranking(&self, job: Ulid, worker: &Worker, live: &Live) -> Result<Ranking, Incomplete> {
         let mut scored = 0;
         for _ in 0..LOOKS {
-            let missing = match self.answer(job.id, &*worker.store, scored) {
-                Ok(ranking) => return Ending::Succeeded(Made::Ranking(Box::new(ranking))),
+            let missing = match self.answer(job, &*worker.store, scored) {
+                Ok(ranking) => return Ok(ranking),
                 Err(Unanswered::Missing(missing)) => missing,
-                Err(Unanswered::Failed(failure)) => return Ending::Failed(failure, Made::Nothing),
+                Err(Unanswered::Failed(failure)) => return Err(Incomplete::Failed(failure)),
             };
             if missing.is_empty() {
                 continue;
             }
-            match self.pass(&missing, job.id, worker, live) {
-                Ok(more) => scored += more,
-                Err(failure) => return Ending::Failed(failure, Made::Nothing),
-            }
-            if live.cancelled.load(Ordering::Relaxed) {
-                return Ending::Cancelled(Made::Nothing);
+            scored += self.pass(&missing, job, worker, live).map_err(Incomplete::Failed)?;
+            if live.is_cancelled() {
+                return Err(Incomplete::Cancelled);
             }
         }
         let message = format!(
             "the index lost scores {LOOKS} times while they were read; look at the server's log and its disk"
         );
-        Ending::Failed(Failure::Index(message), Made::Nothing)
+        Err(Incomplete::Failed(Failure::Index(message)))
     }
 
     /// Returns how many images went through the network.
@@ -259,7 +276,7 @@ impl Feed for Pass<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        self.reporter.live.cancelled.load(Ordering::Relaxed)
+        self.reporter.live.is_cancelled()
     }
 }
 
