@@ -5,6 +5,8 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::transport::Channel;
 use unitscope_proto::v1::artifact_service_client::ArtifactServiceClient;
+use unitscope_proto::v1::card_service_client::CardServiceClient;
+use unitscope_proto::v1::dataset_service_client::DatasetServiceClient;
 use unitscope_proto::v1::job::{Result as JobResult, State};
 use unitscope_proto::v1::job_service_client::JobServiceClient;
 use unitscope_proto::v1::model_service_client::ModelServiceClient;
@@ -12,9 +14,9 @@ use unitscope_proto::v1::plugin_service_client::PluginServiceClient;
 use unitscope_proto::v1::server_service_client::ServerServiceClient;
 use unitscope_proto::v1::visualization_service_client::VisualizationServiceClient;
 use unitscope_proto::v1::{
-    Artifact, CancelJobRequest, GetJobRequest, Job, OptimizeRequest, OptimizeSpec, OptimizedImage,
-    ReadArtifactRequest, Step, StreamProgressRequest, StreamProgressResponse, WaitJobRequest,
-    stream_progress_response::Event,
+    Artifact, CancelJobRequest, CardSpec, GetJobRequest, Job, OptimizeRequest, OptimizeSpec, OptimizedImage,
+    RankRequest, RankResult, RankSpec, ReadArtifactRequest, RenderCardRequest, Step, StreamProgressRequest,
+    StreamProgressResponse, WaitJobRequest, stream_progress_response::Event,
 };
 
 /// No single wait of a test takes so long, not even on a busy machine.
@@ -29,6 +31,8 @@ pub struct Client {
     pub models: ModelServiceClient<Channel>,
     pub plugins: PluginServiceClient<Channel>,
     pub server: ServerServiceClient<Channel>,
+    pub datasets: DatasetServiceClient<Channel>,
+    pub cards: CardServiceClient<Channel>,
 }
 
 impl Client {
@@ -43,7 +47,9 @@ impl Client {
             artifacts: ArtifactServiceClient::new(channel.clone()),
             models: ModelServiceClient::new(channel.clone()),
             plugins: PluginServiceClient::new(channel.clone()),
-            server: ServerServiceClient::new(channel),
+            server: ServerServiceClient::new(channel.clone()),
+            datasets: DatasetServiceClient::new(channel.clone()),
+            cards: CardServiceClient::new(channel),
         }
     }
 
@@ -53,6 +59,28 @@ impl Client {
         within("Optimize", self.visualization.clone().optimize(request))
             .await
             .map(tonic::Response::into_inner)
+    }
+
+    /// Submits a ranking.
+    pub async fn submit_rank(&self, spec: RankSpec) -> Result<Job, Status> {
+        let request = RankRequest { spec: Some(spec), request_id: String::new() };
+        within("Rank", self.visualization.clone().rank(request)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Submits a ranking that must succeed, and gives the job and its result.
+    pub async fn rank(&self, spec: RankSpec) -> (Job, RankResult) {
+        let job = self.submit_rank(spec).await.unwrap_or_else(|status| panic!("refused: {status:?}"));
+        let job = self.wait(&job.name).await;
+        assert_eq!(job.state(), State::Succeeded, "{:?}", job.error);
+        let Some(JobResult::RankResult(result)) = job.result.clone() else { panic!("no ranking: {job:?}") };
+        (job, result)
+    }
+
+    /// Submits a card, and returns it when it has ended, however it ended.
+    pub async fn card(&self, spec: CardSpec) -> Result<Job, Status> {
+        let request = RenderCardRequest { spec: Some(spec), request_id: String::new() };
+        let job = within("RenderCard", self.cards.clone().render_card(request)).await?.into_inner();
+        Ok(self.wait(&job.name).await)
     }
 
     /// Submits a job that is right, and gives its name.

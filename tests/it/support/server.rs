@@ -20,6 +20,8 @@ pub struct Setup {
     plugins: Vec<PathBuf>,
     flags: Vec<String>,
     threads: u32,
+    /// The folder of the index; none: one that goes with the server.
+    index: Option<PathBuf>,
 }
 
 impl Setup {
@@ -32,6 +34,7 @@ impl Setup {
             flags: Vec::new(),
             // Tests run beside each other: servers of several threads each would wait for one another's at every operator.
             threads: 1,
+            index: None,
         }
     }
 
@@ -44,6 +47,16 @@ impl Setup {
     /// Threads of one operator.
     pub fn threads(self, threads: u32) -> Self {
         Self { threads, ..self }
+    }
+
+    /// Keeps the index in this folder, so that another server may go on with it.
+    pub fn index(self, folder: &Path) -> Self {
+        Self { index: Some(folder.to_owned()), ..self }
+    }
+
+    /// One dataset more.
+    pub fn dataset(self, name: &str, location: impl std::fmt::Display) -> Self {
+        self.flag("--dataset", format!("{name}={location}"))
     }
 
     /// One model folder more, under the folder's own name.
@@ -75,6 +88,7 @@ impl Setup {
         command.arg("--plugins").arg(link("plugins", &self.plugins));
         command.args(["--listen", "127.0.0.1:0", "--device", "cpu"]).args(&self.flags);
         command.args(["--threads", &self.threads.to_string()]);
+        command.arg("--index").arg(self.index.unwrap_or_else(|| folder.path().join("index")));
         // A developer's own settings are none of the tests' business.
         let own = std::env::vars_os().map(|(name, _)| name);
         own.filter(|name| name.to_string_lossy().starts_with("UNITSCOPE_")).for_each(|name| {
