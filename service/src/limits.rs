@@ -250,3 +250,6 @@ pub const CARD_DIVERSE: u32 = 8;
 
 /// Steps of a card's pictures, as the proto says: with fewer there is nothing to see.
 pub const CARD_LEAST_STEPS: u32 = 16;
+
+/// An image that could not be read is tried again after so long, or with the next listing.
+pub const UNREADABLE_RETRY: Duration = Duration::from_secs(60);

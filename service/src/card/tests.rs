@@ -53,6 +53,29 @@ fn certificates_say_what_was_compared() {
     assert_eq!(words, "no image of the dataset has a score to compare it with");
 }
 
+/// Two units of classes, whose largest images are of these.
+#[test]
+fn class_units_are_counted_over_the_card() {
+    let of_class = |name: &str, label: Option<&str>, classes: &[&str]| {
+        let mut unit = unit(name);
+        unit.label = label.map(str::to_owned);
+        for group in unit.groups.iter_mut().filter(|group| group.place == Place::Largest) {
+            group.hits = classes
+                .iter()
+                .map(|class| Hit { class: Some((*class).to_owned()), ..hit(1, 12.3, 99.9) })
+                .collect();
+        }
+        unit
+    };
+    let cat = || of_class("fc:0", Some("cat"), &["cat", "cat", "dog"]);
+    let dog = || of_class("fc:1", Some("dog"), &["dog"]);
+    let words = "3 of the 4 largest images of 2 units are of the unit's class";
+    let says = |units: Vec<UnitCard>| html(&card(units)).replace("&#39;", "'").contains(words);
+    assert!(says(vec![cat(), dog()]));
+    assert!(says(vec![cat(), dog(), of_class("block:3", None, &["cat"])]));
+    assert!(!says(vec![cat()]));
+}
+
 /// The page of one unit, after a change.
 fn page(change: impl FnOnce(&mut UnitCard)) -> String {
     let mut unit = unit("fc:1");

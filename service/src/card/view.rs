@@ -2,7 +2,7 @@
 
 use super::blocks::{Block, blocks};
 use super::words::{certificate, count, images, number, percentile, plain, share};
-use super::{Card, Certificate, UnitCard};
+use super::{Card, Certificate, Place, UnitCard};
 
 /// The whole card.
 pub(super) struct View<'a> {
@@ -36,8 +36,9 @@ pub(super) fn view(card: &Card) -> View<'_> {
         ("Images", skipped(card)),
         ("Made", plain(&card.create_time)),
     ];
+    about.extend(class_units(card).map(|value| ("Class units", value)));
     about.retain(|(_, value)| !value.is_empty());
-    let mut provenance = vec![("Model digest".to_owned(), plain(&card.model_digest))];
+    let mut provenance = vec![("Model file, BLAKE3".to_owned(), plain(&card.model_digest))];
     provenance.extend(card.provenance.iter().map(|(label, value)| (plain(label), plain(value))));
     provenance.retain(|(_, value)| !value.is_empty());
     View { title: plain(&card.title), about, units: card.units.iter().map(unit_view).collect(), provenance }
@@ -48,6 +49,24 @@ fn skipped(card: &Card) -> String {
         0 => format!("{} scored", count(card.images)),
         skipped => format!("{} scored, {} could not be read", count(card.images), count(skipped)),
     }
+}
+
+/// How many of the largest images of units that stand for classes are of their unit's class, where the dataset has classes.
+fn class_units(card: &Card) -> Option<String> {
+    let (mut units, mut own, mut all) = (0, 0, 0);
+    for unit in &card.units {
+        let Some(label) = &unit.label else { continue };
+        let largest = unit.groups.iter().filter(|group| group.place == Place::Largest);
+        let hits: Vec<_> =
+            largest.flat_map(|group| &group.hits).filter_map(|hit| hit.class.as_ref()).collect();
+        units += usize::from(!hits.is_empty());
+        own += hits.iter().filter(|class| **class == label).count();
+        all += hits.len();
+    }
+    (units > 1).then(|| {
+        let part = share(own as f64 / all as f64);
+        format!("{own} of the {all} largest images of {units} units are of the unit's class ({part})")
+    })
 }
 
 fn unit_view(unit: &UnitCard) -> UnitView<'_> {

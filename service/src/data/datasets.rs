@@ -139,18 +139,23 @@ impl Datasets {
     }
 
     /// The dataset of that name: as it was listed last if that still holds, as far as can be seen without reading it all, else listed
-    /// anew, as with `refresh`. Blocks while folders are walked or stores asked.
+    /// anew, as with `refresh`. The same `Arc` as before where that shows the same, but for `refresh`. Blocks while folders are walked or stores asked.
     ///
     /// # Errors
     /// A [`DatasetsError`].
     pub fn open(&self, name: &str, refresh: bool) -> Result<Arc<Dataset>, DatasetsError> {
         let slot = self.find(name)?;
         let mut last = lock(&slot.last);
-        if !refresh && let Some(dataset) = last.as_ref().filter(|dataset| dataset.watch.is_fresh()) {
+        if !refresh && let Some(dataset) = last.as_ref().filter(|dataset| lock(&dataset.watch).is_fresh()) {
             return Ok(dataset.clone());
         }
         let began = Instant::now();
-        let dataset = Arc::new(self.read(slot)?);
+        let mut dataset = Arc::new(self.read(slot)?);
+        if !refresh && let Some(old) = last.as_ref().filter(|old| old.listing == dataset.listing) {
+            // What others have worked out for the old one holds.
+            std::mem::swap(&mut *lock(&old.watch), &mut *lock(&dataset.watch));
+            dataset = old.clone();
+        }
         let (images, classes, skipped) = (dataset.len(), dataset.classes().len(), dataset.skipped_total());
         *lock(&slot.seen) = Some(Seen { images, classes, skipped, at: dataset.listed_at() });
         *last = Some(dataset.clone());
@@ -180,7 +185,7 @@ impl Datasets {
         if listing.entries.is_empty() {
             return Err(DatasetsError::Empty { name, reason: emptiness(slot, &listing) });
         }
-        Ok(Dataset { name, listing, store, catalog, watch, limits: self.limits.clone() })
+        Ok(Dataset { name, listing, store, catalog, watch: Mutex::new(watch), limits: self.limits.clone() })
     }
 
     /// A local root is opened anew: the folder may have been replaced. A store's client is made once.

@@ -129,6 +129,22 @@ pub struct RankProgress {
     pub remaining: Duration,
 }
 
+impl RankProgress {
+    /// Of a ranking whose scores were all known.
+    #[must_use]
+    pub fn all(images: u32) -> Self {
+        let images = u64::from(images);
+        Self {
+            images,
+            total_images: images,
+            scored: 0,
+            skipped: 0,
+            images_per_second: 0.0,
+            remaining: Duration::ZERO,
+        }
+    }
+}
+
 /// What a Rank job found.
 #[derive(Clone, Debug)]
 pub struct Ranking {
@@ -170,6 +186,8 @@ pub struct UnitRanking {
 pub struct Hit {
     /// Image id: half a BLAKE3, in hex.
     pub image: String,
+    /// Its entry in the dataset's listing.
+    pub entry: u32,
     /// Where it is in the dataset.
     pub path: String,
     /// Its class.

@@ -16,3 +16,5 @@ pub const BATCH: u32 = 16;
 /// Numbers that a batch's activations may have if all were kept (1 GiB in float32); they are not, so that each thread holds a part of that. A GoogLeNet
 /// at 224 px has 10 million for each image.
 pub const BATCH_ELEMENTS: u64 = 1 << 28;
+/// The same of all threads together. A thread holds about a fifth of its batch's activations at once, so that a pass stays below 8 GiB.
+pub const PASS_ELEMENTS: u64 = 1 << 33;

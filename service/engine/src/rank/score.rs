@@ -1,7 +1,7 @@
 //! The pass: files become pictures, pictures activations, activations one number for every unit; knows no dataset, no index and no clock.
 
 use super::decode::{self, DecodeError, Preprocessing, View};
-use super::limits::{BATCH, BATCH_ELEMENTS};
+use super::limits::{BATCH, BATCH_ELEMENTS, PASS_ELEMENTS};
 use super::memory::{Activations, Batch};
 use super::reading::{Extent, Reading};
 use super::reduce::{Target, reduce};
@@ -23,6 +23,8 @@ pub struct Scorer {
     preprocessing: Preprocessing,
     normalization: Normalization,
     shape: [u32; 4],
+    /// See [`elements`].
+    elements: u64,
     device: Device,
     /// A GPU takes one pass at a time.
     turn: Mutex<()>,
@@ -99,11 +101,17 @@ impl From<TchError> for ScoreError {
 /// [`ModelError`], where the network does not run at its own size.
 pub fn pass_shape(model: &Model) -> Result<[u32; 4], ModelError> {
     let input = &model.manifest().input;
-    let all: Vec<String> = model.layers().last().map(|layer| layer.path.clone()).into_iter().collect();
-    let elements = model.elements(&all, input.height, input.width)?.max(1);
+    let elements = elements(model)?;
     let room = u32::try_from(BATCH_ELEMENTS / elements).unwrap_or(u32::MAX).clamp(1, BATCH);
     let batches = model.batches();
     Ok([room.clamp(*batches.start(), *batches.end()), input.channels.count(), input.height, input.width])
+}
+
+/// Numbers of all activations of one image, up to the network's last layer.
+fn elements(model: &Model) -> Result<u64, ModelError> {
+    let input = &model.manifest().input;
+    let all: Vec<String> = model.layers().last().map(|layer| layer.path.clone()).into_iter().collect();
+    Ok(model.elements(&all, input.height, input.width)?.max(1))
 }
 
 impl Scorer {
@@ -133,12 +141,13 @@ impl Scorer {
             preprocessing: Preprocessing::of(input).map_err(ScoreError::Feed)?,
             normalization: Normalization::new(input),
             shape: pass_shape(model)?,
+            elements: elements(model)?,
             device,
             turn: Mutex::new(()),
         })
     }
 
-    /// Scores everything that the feed gives, on so many threads: each decodes a batch and takes it through the network on its own, so that
+    /// Scores everything that the feed gives, on so many threads, or fewer where their batches together would be too large: each decodes a batch and takes it through the network on its own, so that
     /// decoding and the network share the cores without waiting for each other. Memory is bounded by one batch and its activations for
     /// each thread.
     ///
@@ -146,6 +155,9 @@ impl Scorer {
     /// The first [`ScoreError`]; all threads have ended then.
     pub fn run(&self, feed: &dyn Feed, workers: usize) -> Result<(), ScoreError> {
         let stop = AtomicBool::new(false);
+        let batch = self.elements.saturating_mul(u64::from(self.shape[0]));
+        let room = usize::try_from(PASS_ELEMENTS / batch.max(1)).unwrap_or(usize::MAX);
+        let workers = workers.min(room).max(1);
         let work = || {
             let _stop = StopOnPanic(&stop);
             device::set_threads(1);
@@ -156,7 +168,7 @@ impl Scorer {
             worked
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
             let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
             ended.into_iter().try_for_each(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })

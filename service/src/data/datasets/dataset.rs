@@ -8,7 +8,7 @@ use super::location::Kind;
 use super::read_error::ReadError;
 use super::store::Store;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// A dataset at one moment. Only what is known of its images grows.
@@ -17,7 +17,8 @@ pub struct Dataset {
     pub(super) listing: Listing,
     pub(super) store: Store,
     pub(super) catalog: Arc<Catalog>,
-    pub(super) watch: Watch,
+    /// Whether it still holds.
+    pub(super) watch: Mutex<Watch>,
     pub(super) limits: Limits,
 }
 
@@ -37,7 +38,7 @@ impl Dataset {
     /// When its listing began.
     #[must_use]
     pub fn listed_at(&self) -> SystemTime {
-        self.watch.began()
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).began()
     }
 
     /// Number of images.

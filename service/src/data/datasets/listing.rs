@@ -32,14 +32,14 @@ pub(super) struct Stamp {
 }
 
 /// A file, by its path within the root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub path: String,
     pub stamp: Stamp,
 }
 
 /// Where an entry's bytes are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whence {
     /// In the file of its path.
     File,
@@ -48,14 +48,14 @@ pub(super) enum Whence {
 }
 
 /// What is known of an entry beside its name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub stamp: Stamp,
     pub whence: Whence,
 }
 
 /// What was left out: the first by name, all by number.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SkippedList {
     pub named: Vec<Skipped>,
     pub total: u64,
@@ -71,6 +71,7 @@ pub(super) enum ListError {
 }
 
 /// A dataset's content.
+#[derive(PartialEq, Eq)]
 pub(super) struct Listing {
     pub kind: Kind,
     pub entries: Vec<Entry>,

@@ -190,7 +190,6 @@ fn facts(job: &Job, order: &CardOrder, rank: &RankTask) -> Vec<(String, String)>
     let facts = [
         ("Command", command(order)),
         ("Job", format!("jobs/{}", job.id)),
-        ("Model file, BLAKE3", provenance.model_digest.clone()),
         ("Images become input", rank.preprocessing()),
         ("Passes", format!("{images} images of {channels} × {height} × {width}")),
         ("Pictures", format!("{} steps, seed {}", order.steps, order.seed)),

@@ -65,16 +65,18 @@ impl RankTask {
             found.push(self.find(lookup, &views[lookup.column])?);
         }
         pictures::add(self, job, store, &mut found).map_err(Unanswered::Failed)?;
-        let (skipped, skipped_total) = self.roll.skipped();
         // An order has at least one unit, and all columns hold the same images.
-        let images = views.first().map(|view| view.places.clone());
-        let images = images.as_ref().map(|places| places.images.as_slice()).unwrap_or_default();
-        let summary = export::Summary { task: self, found: &found, images, skipped: &skipped, skipped_total };
+        let Some(places) = views.first().map(|view| view.places.clone()) else {
+            return Err(Unanswered::Failed(Failure::Index(
+                "a ranking without units has no answer".to_owned(),
+            )));
+        };
+        let summary = export::Summary { task: self, found: &found, places: &places };
         let (json, csv, scores) = summary.keep(job, store);
         Ok(Ranking {
-            images: images.len() as u64,
-            skipped: skipped_total,
-            skipped_images: skipped.into_iter().take(SKIPPED_IMAGES).collect(),
+            images: places.images.len() as u64,
+            skipped: places.skipped_total,
+            skipped_images: places.skipped.iter().take(SKIPPED_IMAGES).cloned().collect(),
             scored,
             units: self
                 .order
@@ -150,8 +152,8 @@ impl RankTask {
     }
 
     fn hit(&self, ranked: Ranked, lookup: &Lookup, view: &View) -> Result<Hit, Unanswered> {
-        let (row, entry) = view.places.images[ranked.image as usize];
-        let entry = &self.roll.dataset.entries()[entry as usize];
+        let (row, number) = view.places.images[ranked.image as usize];
+        let entry = &self.roll.dataset.entries()[number as usize];
         let column = &self.columns[lookup.column];
         let extent = &column.extent;
         let position = match column.reading.reducer {
@@ -178,6 +180,7 @@ impl RankTask {
         };
         Ok(Hit {
             image: image_id(&row),
+            entry: number,
             path: entry.path.clone(),
             class: entry.class.map(|class| self.roll.dataset.classes()[class as usize].clone()),
             ranked,

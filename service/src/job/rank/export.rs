@@ -1,6 +1,7 @@
 //! A ranking as files for other programs: JSON, CSV, NumPy. It knows no index.
 
 use super::answer::Found;
+use super::places::Places;
 use super::prepare::RankTask;
 use super::{Hit, Unit, What};
 use crate::data::index::RowId;
@@ -15,12 +16,8 @@ use unitscope_engine::rank::order::{Pick, Statistics};
 pub(super) struct Summary<'a> {
     pub task: &'a RankTask,
     pub found: &'a [Found],
-    /// In order of id, with their entries.
-    pub images: &'a [(RowId, u32)],
-    /// Entries that were left out, with reasons.
-    pub skipped: &'a [(String, String)],
-    /// How many were.
-    pub skipped_total: u64,
+    /// The images, and what was left out.
+    pub places: &'a Places,
 }
 
 impl Summary<'_> {
@@ -38,7 +35,7 @@ impl Summary<'_> {
         let csv = keep("ranking.csv", "text/csv", self.hits_csv());
         let scores = self.task.order.return_scores.then(|| {
             let rows: Vec<&[f32]> = self.found.iter().map(|found| found.scores.as_slice()).collect();
-            let scores = keep("scores.npy", "application/x-npy", npy_matrix(&rows, self.images.len()));
+            let scores = keep("scores.npy", "application/x-npy", npy_matrix(&rows, self.places.images.len()));
             (scores, keep("images.csv", "text/csv", self.images_csv()))
         });
         (json, csv, scores)
@@ -46,16 +43,20 @@ impl Summary<'_> {
 
     fn json(&self) -> Value {
         let (task, order) = (self.task, &self.task.order);
-        let skipped: Vec<Value> =
-            self.skipped.iter().map(|(path, reason)| json!({"path": path, "reason": reason})).collect();
+        let skipped: Vec<Value> = self
+            .places
+            .skipped
+            .iter()
+            .map(|(path, reason)| json!({"path": path, "reason": reason}))
+            .collect();
         let units = order.units.iter().zip(self.found);
         json!({
             "model": order.model,
             "model_digest": task.model.digest(),
             "dataset": order.dataset,
             "classes": order.classes,
-            "images": self.images.len(),
-            "skipped": self.skipped_total,
+            "images": self.places.images.len(),
+            "skipped": self.places.skipped_total,
             "skipped_images": skipped,
             "units": units.map(|(unit, found)| self.unit_json(unit, found)).collect::<Vec<_>>(),
         })
@@ -143,7 +144,7 @@ impl Summary<'_> {
             vec![super::answer::image_id(row), entry.path.clone(), class.unwrap_or_default()]
         };
         let header = ["image", "path", "class"].map(str::to_owned).to_vec();
-        csv(std::iter::once(header).chain(self.images.iter().map(line)))
+        csv(std::iter::once(header).chain(self.places.images.iter().map(line)))
     }
 }
 

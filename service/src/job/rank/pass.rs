@@ -83,10 +83,8 @@ impl RankTask {
                     scope.spawn(move || feed.fetch(&sender));
                 }
             }
-            let run = scorer.run(&feed, workers);
-            // Whoever waits to send sees that nobody listens.
-            feed.fetched.as_ref().map(|fetched| lock(fetched).take());
-            run
+            let _hang_up = HangUp(&feed);
+            scorer.run(&feed, workers)
         });
         // The workers' threads were one-threaded, and new threads take after the last that chose.
         device::set_threads(worker.threads);
@@ -240,6 +238,15 @@ impl<'a> Pass<'a> {
         };
         // A job that has not ended is not evicted, so that it is there.
         let _ = self.reporter.store.rank_progress(self.reporter.job, progress);
+    }
+}
+
+/// Stops listening to those who fetch, so that they end, also where the pass panics.
+struct HangUp<'a>(&'a Pass<'a>);
+
+impl Drop for HangUp<'_> {
+    fn drop(&mut self) {
+        self.0.fetched.as_ref().map(|fetched| lock(fetched).take());
     }
 }
 

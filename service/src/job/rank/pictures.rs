@@ -28,21 +28,21 @@ pub(super) fn add(
     if !wanted.any() {
         return Ok(());
     }
-    let mut places: BTreeMap<&str, Vec<(Place, &Hit)>> = BTreeMap::new();
+    let mut places: BTreeMap<u32, Vec<(Place, &Hit)>> = BTreeMap::new();
     for (unit, found) in found.iter().enumerate() {
         for (group, hits) in found.groups.iter().enumerate() {
             for (nth, hit) in hits.iter().enumerate() {
-                places.entry(&hit.path).or_default().push(((unit, group, nth), hit));
+                places.entry(hit.entry).or_default().push(((unit, group, nth), hit));
             }
         }
     }
-    let places: Vec<(&str, Vec<(Place, &Hit)>)> = places.into_iter().collect();
+    let places: Vec<(u32, Vec<(Place, &Hit)>)> = places.into_iter().collect();
     let maker = Maker::new(task, job, store, wanted)?;
     let made: Mutex<Vec<(Place, Made)>> = Mutex::default();
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), Failure> {
-        while let Some((path, hits)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let more = maker.make(path, hits)?;
+        while let Some((entry, hits)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let more = maker.make(*entry, hits)?;
             made.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
         }
         Ok(())
@@ -78,8 +78,6 @@ struct Maker<'a> {
     store: &'a dyn JobStore,
     wanted: HitPictures,
     preprocessing: Preprocessing,
-    /// By path.
-    entries: std::collections::HashMap<&'a str, usize>,
     mapper: Option<Mapper>,
 }
 
@@ -94,22 +92,20 @@ impl<'a> Maker<'a> {
         let layers: Vec<String> = task.order.units.iter().map(|unit| unit.layer.clone()).collect();
         let mapper = wanted.heat_maps.then(|| Mapper::new(&task.model, &layers, task.device)).transpose();
         let mapper = mapper.map_err(|error| Failure::Engine(error.to_string()))?;
-        let entries =
-            task.roll.dataset.entries().iter().enumerate().map(|(place, entry)| (entry.path.as_str(), place));
-        Ok(Self { task, job, store, wanted, preprocessing, entries: entries.collect(), mapper })
+        Ok(Self { task, job, store, wanted, preprocessing, mapper })
     }
 
     /// The pictures of all hits of one image.
-    fn make(&self, path: &str, hits: &[(Place, &Hit)]) -> Result<Vec<(Place, Made)>, Failure> {
-        let file = self.entries.get(path).map(|entry| self.task.roll.dataset.read(*entry));
-        let view = match file {
-            Some(Ok(file)) => decode::view(&file, &self.preprocessing).map_err(|error| error.to_string()),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("it is not listed".to_owned()),
+    fn make(&self, entry: u32, hits: &[(Place, &Hit)]) -> Result<Vec<(Place, Made)>, Failure> {
+        let dataset = &self.task.roll.dataset;
+        let view = match dataset.read(entry as usize) {
+            Ok(file) => decode::view(&file, &self.preprocessing).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
         };
         let view = match view {
             Ok(view) => view,
             Err(reason) => {
+                let path = &dataset.entries()[entry as usize].path;
                 tracing::warn!(path, "no pictures of an image: {reason}");
                 return Ok(Vec::new());
             }

@@ -2,15 +2,17 @@
 
 use crate::data::datasets::{Dataset, Known};
 use crate::data::index::{RowId, Snapshot};
+use crate::limits::UNREADABLE_RETRY;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A listing of a dataset, with what came to light since it was made.
 pub struct Roll {
     /// The listing.
     pub dataset: Arc<Dataset>,
-    /// Images that could not be read, and why; they are tried again with the next listing.
-    unreadable: Mutex<HashMap<u32, String>>,
+    /// Images that could not be read, when, and why.
+    unreadable: Mutex<HashMap<u32, (Instant, String)>>,
     /// Places that were worked out: by table and version of its rows.
     places: Mutex<Vec<(String, u64, Arc<Places>)>>,
 }
@@ -21,6 +23,10 @@ pub struct Places {
     pub images: Vec<(RowId, u32)>,
     /// Where each lies in the table.
     pub ordinals: Vec<u32>,
+    /// Paths of images that are left out, with reasons, first those that the listing left out.
+    pub skipped: Vec<(String, String)>,
+    /// How many are left out in all: the listing does not name all of its own.
+    pub skipped_total: u64,
 }
 
 /// Tables whose places are remembered for one dataset; a million images take 24 MB for each.
@@ -34,24 +40,7 @@ impl Roll {
 
     /// Notes that an image could not be read.
     pub fn unreadable(&self, entry: u32, reason: String) {
-        lock(&self.unreadable).insert(entry, reason);
-    }
-
-    /// Paths of images that are left out, with reasons, first those that the listing left out; and how many are left out in all, which may be more.
-    pub fn skipped(&self) -> (Vec<(String, String)>, u64) {
-        let listing = self.dataset.skipped().iter().map(|file| (file.path.clone(), file.reason.clone()));
-        let mut skipped: Vec<(String, String)> = listing.collect();
-        let unnamed = self.dataset.skipped_total().saturating_sub(skipped.len() as u64);
-        let unreadable = lock(&self.unreadable);
-        for (place, entry) in (0_u32..).zip(self.dataset.entries()) {
-            let reason = match self.dataset.known(place as usize) {
-                Some(Known::Broken(reason)) => Some(reason),
-                _ => unreadable.get(&place).cloned(),
-            };
-            skipped.extend(reason.map(|reason| (entry.path.clone(), reason)));
-        }
-        let total = skipped.len() as u64 + unnamed;
-        (skipped, total)
+        lock(&self.unreadable).insert(entry, (Instant::now(), reason));
     }
 
     /// How many images are listed.
@@ -60,8 +49,9 @@ impl Roll {
         u32::try_from(self.dataset.len()).unwrap_or(u32::MAX)
     }
 
-    /// Where the images lie; or those that have to be scored first.
+    /// Where the images lie; or those that have to be scored first. Images that could not be read a while ago are among these.
     pub fn places(&self, table: &str, snapshot: &Snapshot) -> Result<Arc<Places>, Vec<u32>> {
+        self.forgive();
         let version = snapshot.version();
         let known = |(id, of, _): &&(String, u64, Arc<Places>)| id == table && *of == version;
         if let Some((_, _, places)) = lock(&self.places).iter().find(known) {
@@ -79,20 +69,23 @@ impl Roll {
 
     fn find(&self, snapshot: &Snapshot) -> Result<Places, Vec<u32>> {
         let ordinals: HashMap<&RowId, u32> = snapshot.row_ids().zip(0..).collect();
+        let listing = self.dataset.skipped().iter().map(|file| (file.path.clone(), file.reason.clone()));
+        let mut skipped: Vec<(String, String)> = listing.collect();
+        let unnamed = self.dataset.skipped_total().saturating_sub(skipped.len() as u64);
         let mut missing = Vec::new();
         let mut found: Vec<(RowId, u32, u32)> = Vec::with_capacity(self.dataset.len());
         let unreadable = lock(&self.unreadable);
-        for entry in 0..self.len() {
-            match self.dataset.known(entry as usize) {
-                Some(Known::Row(row)) => match ordinals.get(&row) {
-                    Some(ordinal) => found.push((row, entry, *ordinal)),
-                    // Its file may have gone since its content was last seen.
-                    None if unreadable.contains_key(&entry) => {}
-                    None => missing.push(entry),
-                },
-                Some(Known::Broken(_)) => {}
-                None if unreadable.contains_key(&entry) => {}
-                None => missing.push(entry),
+        for (entry, path) in (0_u32..).zip(self.dataset.entries().iter().map(|entry| &entry.path)) {
+            let known = self.dataset.known(entry as usize);
+            let ordinal = match &known {
+                Some(Known::Row(row)) => ordinals.get(row).map(|ordinal| (*row, *ordinal)),
+                _ => None,
+            };
+            match (ordinal, known, unreadable.get(&entry)) {
+                (Some((row, ordinal)), ..) => found.push((row, entry, ordinal)),
+                (None, Some(Known::Broken(reason)), _) => skipped.push((path.clone(), reason)),
+                (None, _, Some((_, reason))) => skipped.push((path.clone(), reason.clone())),
+                (None, _, None) => missing.push(entry),
             }
         }
         if !missing.is_empty() {
@@ -103,7 +96,19 @@ impl Roll {
         Ok(Places {
             images: found.iter().map(|&(row, entry, _)| (row, entry)).collect(),
             ordinals: found.iter().map(|&(_, _, ordinal)| ordinal).collect(),
+            skipped_total: skipped.len() as u64 + unnamed,
+            skipped,
         })
+    }
+
+    /// Lets images that could not be read a while ago be tried again.
+    fn forgive(&self) {
+        let mut unreadable = lock(&self.unreadable);
+        let before = unreadable.len();
+        unreadable.retain(|_, (when, _)| when.elapsed() < UNREADABLE_RETRY);
+        if unreadable.len() < before {
+            lock(&self.places).clear();
+        }
     }
 }
 

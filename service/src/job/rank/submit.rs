@@ -1,7 +1,7 @@
 //! How Rank jobs come in: answered at once where the index knows, else queued. It knows no gRPC.
 
 use super::answer::Unanswered;
-use super::{RankError, RankOrder, Rankings};
+use super::{RankError, RankOrder, RankProgress, Rankings};
 use crate::job::queue::Place;
 use crate::job::store::Created;
 use crate::job::submit::{Jobs, SubmitError, panicked};
@@ -83,6 +83,9 @@ impl Jobs {
         let answered = tokio::task::spawn_blocking(move || {
             // The task is consumed, so that nothing half changed is seen afterwards.
             let answered = catch_unwind(AssertUnwindSafe(|| task.answer(id, &*store, 0)));
+            if matches!(answered, Ok(Ok(_))) {
+                let _ = store.rank_progress(id, RankProgress::all(job.order.steps_total));
+            }
             let failed = |failure| Ending::Failed(failure, Made::Nothing);
             let ending = match answered {
                 Ok(Ok(ranking)) => Ending::Succeeded(Made::Ranking(Box::new(ranking))),
