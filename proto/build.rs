@@ -3,12 +3,16 @@
 use prost::Message;
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 11] = [
     "unitscope/v1/artifact.proto",
+    "unitscope/v1/card.proto",
+    "unitscope/v1/card_service.proto",
+    "unitscope/v1/dataset.proto",
     "unitscope/v1/job.proto",
     "unitscope/v1/model.proto",
     "unitscope/v1/optimize.proto",
     "unitscope/v1/plugin.proto",
+    "unitscope/v1/rank.proto",
     "unitscope/v1/server.proto",
     "unitscope/v1/visualization.proto",
 ];
