@@ -1,7 +1,9 @@
-//! The command line but for `optimize`: names, help, value formats. Knows nothing of the service.
+//! The command line but for the commands that make jobs: names, help, value formats. Knows nothing of the service.
 
+use crate::card::CardArgs;
 use crate::connect::DEFAULT_SERVER;
 use crate::optimize::OptimizeArgs;
+use crate::rank::RankArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -12,7 +14,7 @@ Exit codes:
   2    the command line is wrong
   3    the server refused the request
   4    the server cannot be reached
-  5    every picture is dead (its unit does not react)
+  5    every picture of `optimize` is dead (its unit does not react); to `rank` and `card`, a dead unit is an answer: 0
   130  interrupted; the job goes on";
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,9 @@ Examples:
   unitscope models list
   unitscope models show demo
   unitscope optimize --model demo --unit block3:12
+  unitscope datasets list
+  unitscope rank --model demo --dataset shapes --unit block3:12
+  unitscope card --model demo --dataset shapes --unit block3:12
   unitscope jobs list";
 
 /// Shows what drives the units of a trained neural network.
@@ -50,7 +55,11 @@ pub struct Cli {
 pub enum Command {
     /// Make the pictures that drive units, and write them to a folder
     Optimize(Box<OptimizeArgs>),
-    /// Follow a job, and fetch its pictures when it ends
+    /// Find the images of a dataset that drive units most and least, and write them to a folder
+    Rank(Box<RankArgs>),
+    /// Put the images that drive units beside pictures made for them, on one page
+    Card(Box<CardArgs>),
+    /// Follow a job of any kind, and fetch what it made when it ends
     #[command(after_help = "Example:\n  unitscope watch 01JA7M3Z --out pictures")]
     Watch(WatchArgs),
     /// List, show, cancel or delete jobs
@@ -64,6 +73,18 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: ModelsCommand,
+    },
+    /// List or show the sets of images that can be ranked
+    Datasets {
+        /// What to do.
+        #[command(subcommand)]
+        command: DatasetsCommand,
+    },
+    /// List or delete stored scores
+    Indexes {
+        /// What to do.
+        #[command(subcommand)]
+        command: IndexesCommand,
     },
     /// List or show objectives, penalties and step operations
     Terms {
@@ -84,23 +105,34 @@ pub struct WatchArgs {
     /// Where the pictures go.
     #[command(flatten)]
     pub delivery: DeliveryArgs,
+    /// Of a ranking: also write each picture as a file of its own, into the folder's pictures/UNIT/.
+    #[arg(long, help_heading = "Output")]
+    pub keep_pictures: bool,
+}
+
+/// Where files go; shared by all commands that follow jobs.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// The folder that files are written to; made if it is not there.
+    #[arg(long, short, value_name = "DIR", default_value = "unitscope-out", help_heading = "Output")]
+    pub out: PathBuf,
+    /// No progress on stderr.
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
 }
 
 /// How pictures are delivered; shared by `optimize` and `watch`.
 #[derive(Debug, Args)]
 pub struct DeliveryArgs {
-    /// The folder that the pictures are written to; made if it is not there.
-    #[arg(long, short, value_name = "DIR", default_value = "unitscope-out", help_heading = "Output")]
-    pub out: PathBuf,
-    /// The background of the contact sheet.
+    /// Where they go.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// The background of contact sheets.
     #[arg(long, value_name = "SHADE", default_value = "light", help_heading = "Output")]
     pub sheet: Shade,
     /// Also write pictures that were eliminated (see `optimize --starts`).
     #[arg(long, help_heading = "Output")]
     pub keep_all: bool,
-    /// No progress on stderr.
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
 }
 
 /// The background of a contact sheet.
@@ -176,5 +208,36 @@ pub enum TermsCommand {
         /// The term's id.
         #[arg(value_name = "TERM")]
         term: String,
+    },
+}
+
+/// Of `datasets`.
+#[derive(Debug, Subcommand)]
+pub enum DatasetsCommand {
+    /// List the datasets that the server knows, without looking at their files
+    List,
+    /// Show a dataset: its images, classes and what was left out; lists its files if need be
+    #[command(after_help = "Example:\n  unitscope datasets show shapes --refresh")]
+    Show {
+        /// The dataset's name.
+        #[arg(value_name = "DATASET")]
+        dataset: String,
+        /// List its files anew in any case [default: a listing is kept for a minute at most].
+        #[arg(long)]
+        refresh: bool,
+    },
+}
+
+/// Of `indexes`.
+#[derive(Debug, Subcommand)]
+pub enum IndexesCommand {
+    /// List the tables of scores that the server keeps, the one used last first
+    List,
+    /// Delete tables; their images are scored again when somebody asks
+    #[command(after_help = "Example:\n  unitscope indexes delete 7f3a9c")]
+    Delete {
+        /// The tables' ids, as `unitscope indexes list` shows them.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
     },
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use unitscope_proto::v1::artifact_service_client::ArtifactServiceClient;
+use unitscope_proto::v1::card_service_client::CardServiceClient;
+use unitscope_proto::v1::dataset_service_client::DatasetServiceClient;
 use unitscope_proto::v1::job_service_client::JobServiceClient;
 use unitscope_proto::v1::model_service_client::ModelServiceClient;
 use unitscope_proto::v1::plugin_service_client::PluginServiceClient;
@@ -49,6 +51,8 @@ impl Server {
             artifacts: ArtifactServiceClient::new(channel.clone()),
             models: ModelServiceClient::new(channel.clone()),
             plugins: PluginServiceClient::new(channel.clone()),
+            datasets: DatasetServiceClient::new(channel.clone()),
+            cards: CardServiceClient::new(channel.clone()),
             info: ServerServiceClient::new(channel),
         })
     }
@@ -58,7 +62,7 @@ impl Server {
 #[derive(Clone)]
 pub struct Services {
     url: String,
-    /// Optimize, StreamProgress.
+    /// Optimize, Rank, StreamProgress.
     pub visualization: VisualizationServiceClient<Channel>,
     /// Jobs of any kind.
     pub jobs: JobServiceClient<Channel>,
@@ -68,6 +72,10 @@ pub struct Services {
     pub models: ModelServiceClient<Channel>,
     /// Terms.
     pub plugins: PluginServiceClient<Channel>,
+    /// Sets of images, and the index.
+    pub datasets: DatasetServiceClient<Channel>,
+    /// Evidence cards.
+    pub cards: CardServiceClient<Channel>,
     /// Version and limits.
     pub info: ServerServiceClient<Channel>,
 }

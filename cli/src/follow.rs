@@ -79,6 +79,7 @@ impl Follower {
                     progress.state(change.state(), self.jobs_ahead(change.state()).await)
                 }
                 Some(Event::Step(step)) => progress.step(&step),
+                Some(Event::RankProgress(images)) => progress.images(&images),
                 Some(Event::Heartbeat(_)) if progress.is_queued() => {
                     progress.state(State::Queued, self.jobs_ahead(State::Queued).await);
                 }

@@ -4,12 +4,12 @@ use crate::args::JobsCommand;
 use crate::connect::{Server, Services, job_name};
 use crate::failure::Failure;
 use crate::json;
-use crate::output::outcome_name;
-use crate::progress::short_number;
+use crate::numbers::{age, short_number};
+use crate::output::{certificates, outcome_name, progress_of, summary_table};
 use crate::table::Table;
-use std::time::{SystemTime, UNIX_EPOCH};
 use unitscope_proto::v1::{
-    CancelJobRequest, DeleteJobRequest, GetJobRequest, Job, ListJobsRequest, ListJobsResponse, job,
+    CancelJobRequest, DeleteJobRequest, GetJobRequest, Job, ListJobsRequest, ListJobsResponse,
+    OptimizeResult, RankUnit, job, rank_unit,
 };
 
 /// Runs the command.
@@ -61,16 +61,17 @@ async fn list(services: &mut Services, limit: i32, as_json: bool) -> Result<(), 
         println!("no jobs");
         return Ok(());
     }
-    let mut table = Table::new(&["JOB", "STATE", "STEPS", "AGE", "MODEL", "PICTURES"]);
+    let mut table = Table::new(&["JOB", "KIND", "STATE", "DONE", "AGE", "MODEL", "WHAT"]);
     for job in &jobs {
-        let Some(job::Spec::Optimize(spec)) = &job.spec else { continue };
+        let wanted = wanted(job);
         table.row(vec![
             job.name.trim_start_matches("jobs/").to_string(),
+            wanted.kind.to_string(),
             state_name(job),
             format!("{}/{}", job.steps_done, job.steps_total),
-            age(job),
-            spec.model.clone(),
-            pictures(job),
+            age(job.create_time.as_ref()),
+            wanted.model.to_string(),
+            wanted.what,
         ]);
     }
     print!("{table}");
@@ -85,34 +86,47 @@ fn show(services: &Services, job: &Job, as_json: bool) {
         json::print(&json::to_json("Job", job));
         return;
     }
-    println!("{}  {}  {}/{} steps", job.name, state_name(job), job.steps_done, job.steps_total);
-    println!("created  {} ago", age(job));
+    let wanted = wanted(job);
+    println!("{}  {}  {}  {}", job.name, wanted.kind, state_name(job), progress_of(job));
+    println!("created  {} ago", age(job.create_time.as_ref()));
     if let Some(error) = &job.error {
         println!("error    {}", error.message);
     }
-    if let Some(job::Spec::Optimize(spec)) = &job.spec {
-        println!("model    {}", spec.model);
-        for term in &spec.terms {
-            println!("term     {}", json::to_json("Term", term));
+    if !wanted.model.is_empty() {
+        println!("model    {}", wanted.model);
+    }
+    match &job.spec {
+        Some(job::Spec::Optimize(spec)) => {
+            spec.terms.iter().for_each(|term| println!("term     {}", json::to_json("Term", term)));
         }
+        Some(job::Spec::Rank(_) | job::Spec::Card(_)) => println!("units    {}", wanted.what),
+        None => {}
     }
     if let Some(made) = &job.provenance {
         println!("device   {}, {} threads, server {}", made.device, made.threads, made.server_version);
     }
-    if let Some(job::Result::OptimizeResult(result)) = &job.result {
-        let mut table = Table::new(&["PICTURE", "SCORE", "AT START", "OUTCOME"]);
-        for image in &result.images {
-            table.row(vec![
-                image.label.clone(),
-                short_number(image.score),
-                short_number(image.start_score),
-                outcome_name(image.outcome()).to_string(),
-            ]);
-        }
-        print!("\n{table}");
-        let watch = services.command(&format!("watch {}", job.name.trim_start_matches("jobs/")));
-        println!("\n{watch} fetches the pictures");
+    let table = match &job.result {
+        Some(job::Result::OptimizeResult(result)) => pictures_table(result),
+        Some(job::Result::RankResult(result)) => summary_table(&result.units),
+        Some(job::Result::CardResult(result)) => certificates(&result.pictures),
+        None => return,
+    };
+    print!("\n{table}");
+    let watch = services.command(&format!("watch {}", job.name.trim_start_matches("jobs/")));
+    println!("\n{watch} fetches the files");
+}
+
+fn pictures_table(result: &OptimizeResult) -> Table {
+    let mut table = Table::new(&["PICTURE", "SCORE", "AT START", "OUTCOME"]);
+    for image in &result.images {
+        table.row(vec![
+            image.label.clone(),
+            short_number(image.score),
+            short_number(image.start_score),
+            outcome_name(image.outcome()).to_string(),
+        ]);
     }
+    table
 }
 
 fn report(job: &Job, as_json: bool) {
@@ -128,11 +142,46 @@ fn state_name(job: &Job) -> String {
     job.state().as_str_name().trim_start_matches("STATE_").to_lowercase()
 }
 
-/// The pictures' labels, or how many there are.
-fn pictures(job: &Job) -> String {
-    let Some(job::Spec::Optimize(spec)) = &job.spec else { return String::new() };
-    match spec.labels.as_slice() {
-        [] => spec.images().to_string(),
+/// What a job was asked for.
+struct Wanted<'a> {
+    kind: &'static str,
+    model: &'a str,
+    /// The pictures, or the units and the dataset.
+    what: String,
+}
+
+fn wanted(job: &Job) -> Wanted<'_> {
+    match &job.spec {
+        Some(job::Spec::Optimize(spec)) => {
+            let what = match &spec.labels[..] {
+                [] => spec.images().to_string(),
+                labels => few(labels),
+            };
+            Wanted { kind: "optimize", model: &spec.model, what }
+        }
+        Some(job::Spec::Rank(spec)) => {
+            Wanted { kind: "rank", model: &spec.model, what: units(&spec.units, &spec.dataset) }
+        }
+        Some(job::Spec::Card(spec)) => {
+            Wanted { kind: "card", model: &spec.model, what: units(&spec.units, &spec.dataset) }
+        }
+        None => Wanted { kind: "unknown", model: "", what: String::new() },
+    }
+}
+
+/// `block3:12, block3:13 in shapes`
+fn units(units: &[RankUnit], dataset: &str) -> String {
+    let name = |unit: &RankUnit| match (&unit.label[..], &unit.what) {
+        ("", Some(rank_unit::What::Channel(channel))) => format!("{}:{channel}", unit.layer),
+        ("", _) => format!("{}:direction", unit.layer),
+        (label, _) => label.to_string(),
+    };
+    format!("{} in {dataset}", few(&units.iter().map(name).collect::<Vec<_>>()))
+}
+
+/// Three of them, and how many more.
+fn few(labels: &[String]) -> String {
+    match labels {
         [first, second, third, rest @ ..] if !rest.is_empty() => {
             format!("{first}, {second}, {third} and {} more", rest.len())
         }
@@ -140,46 +189,55 @@ fn pictures(job: &Job) -> String {
     }
 }
 
-fn age(job: &Job) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-    let created = job.create_time.as_ref().map_or(now, |time| time.seconds);
-    duration((now - created).max(0))
-}
-
-/// The largest unit that fits.
-fn duration(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unitscope_proto::v1::OptimizeSpec;
-
-    #[test]
-    fn ages_have_one_unit() {
-        let check = |seconds, text: &str| assert_eq!(duration(seconds), text);
-        check(0, "0 s");
-        check(119, "119 s");
-        check(120, "2 min");
-        check(7_200, "2 h");
-        check(172_800, "2 d");
-    }
+    use unitscope_proto::v1::{CardSpec, OptimizeSpec, RankSpec};
 
     #[test]
     fn pictures_are_named_or_counted() {
         let check = |labels: &[&str], text: &str| {
             let labels = labels.iter().map(ToString::to_string).collect();
             let spec = OptimizeSpec { images: Some(7), labels, ..OptimizeSpec::default() };
-            assert_eq!(pictures(&Job { spec: Some(job::Spec::Optimize(spec)), ..Job::default() }), text);
+            let job = Job { spec: Some(job::Spec::Optimize(spec)), ..Job::default() };
+            assert_eq!((wanted(&job).kind, wanted(&job).what.as_str()), ("optimize", text));
         };
         check(&[], "7");
         check(&["a", "b", "c"], "a, b, c");
         check(&["a", "b", "c", "d", "e"], "a, b, c and 2 more");
+    }
+
+    #[test]
+    fn units_are_named_with_their_dataset() {
+        let unit = |label: &str, what| RankUnit {
+            layer: "a".into(),
+            label: label.into(),
+            what: Some(what),
+            ..RankUnit::default()
+        };
+        let units = vec![
+            unit("", rank_unit::What::Channel(7)),
+            unit("", rank_unit::What::Direction(unitscope_proto::v1::Direction::default())),
+            unit("eyes", rank_unit::What::Channel(8)),
+        ];
+        let check = |spec, kind| {
+            let job = Job { spec: Some(spec), ..Job::default() };
+            assert_eq!((wanted(&job).kind, wanted(&job).model), (kind, "m"));
+            assert_eq!(wanted(&job).what, "a:7, a:direction, eyes in shapes");
+        };
+        let (model, dataset) = (|| "m".to_string(), || "shapes".to_string());
+        check(
+            job::Spec::Rank(RankSpec {
+                model: model(),
+                dataset: dataset(),
+                units: units.clone(),
+                ..RankSpec::default()
+            }),
+            "rank",
+        );
+        check(
+            job::Spec::Card(CardSpec { model: model(), dataset: dataset(), units, ..CardSpec::default() }),
+            "card",
+        );
     }
 }

@@ -38,6 +38,19 @@ pub fn print(value: &Value) {
     println!("{value:#}");
 }
 
+/// A message's JSON without the bytes of artifacts, which are in files by then; their names and digests stay.
+pub fn without_bytes(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.remove("inlineData");
+            fields.values_mut().for_each(|field| *field = without_bytes(field.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|item| *item = without_bytes(item.take())),
+        _ => {}
+    }
+    value
+}
+
 /// Reads a spec; a field that OptimizeSpec does not have is an error, which names it, the line and the column.
 pub fn parse_spec(text: &str) -> Result<OptimizeSpec, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -105,6 +118,13 @@ mod tests {
             self["terms"][0]["params"]["channel"] = 3.0.into();
             self
         }
+    }
+
+    #[test]
+    fn bytes_of_artifacts_are_left_out_wherever_they_are() {
+        let value =
+            serde_json::json!({"a": [{"inlineData": "AA==", "name": "n"}], "inlineData": "AA==", "b": 1});
+        assert_eq!(without_bytes(value), serde_json::json!({"a": [{"name": "n"}], "b": 1}));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! How units, calls, expressions and sizes are written on the command line, and the errors that point at the wrong place.
+//! How units, directions, calls, expressions, ranges and sizes are written on the command line, and the errors that point at the wrong place.
 
 pub mod call;
+pub mod direction;
 pub mod expression;
+pub mod range;
 pub mod size;
 pub mod unit;
 

@@ -1,13 +1,14 @@
 //! Shows on stderr how far a job is: a bar on a terminal, a few lines elsewhere. Knows events, not the network.
 
+use crate::numbers::{clock, grouped, short_number};
 use crate::output::outcome_name;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 use unitscope_proto::v1::optimized_image::Outcome;
-use unitscope_proto::v1::{Job, Step, job, job::State};
+use unitscope_proto::v1::{Job, RankProgress, Step, job, job::State};
 
-/// Lines that a whole job makes where there is no terminal.
-const LINES_PER_JOB: u32 = 10;
+/// Lines that the steps of a job make, and its images, where there is no terminal.
+const LINES_PER_JOB: u64 = 10;
 /// Weight of the newest step in the mean speed: about the last 20 steps count.
 const SPEED_WEIGHT: f64 = 0.1;
 /// Redraws of the bar per second: what an eye can follow.
@@ -18,9 +19,19 @@ pub struct Progress {
     view: View,
     queued: bool,
     step_time_ms: Option<f64>,
-    lines: u32,
+    /// What is counted now; none before the first count.
+    counts: Option<Counts>,
+    /// Of these, since they are counted.
+    lines: u64,
     /// Pictures may be eliminated.
     eliminates: bool,
+}
+
+/// What a job gets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Steps,
+    Images,
 }
 
 enum View {
@@ -44,7 +55,8 @@ impl Progress {
             View::Lines
         };
         let eliminates = matches!(&job.spec, Some(job::Spec::Optimize(spec)) if spec.elimination.is_some());
-        let progress = Progress { view, queued: false, step_time_ms: None, lines: 0, eliminates };
+        let progress =
+            Progress { view, queued: false, step_time_ms: None, counts: None, lines: 0, eliminates };
         progress.say(&format!("{} accepted", job.name));
         progress
     }
@@ -72,22 +84,34 @@ impl Progress {
         let time = step.step_time_ms;
         self.step_time_ms = Some(self.step_time_ms.map_or(time, |mean| mean + SPEED_WEIGHT * (time - mean)));
         let message = self.describe(step);
+        self.advance(Counts::Steps, step.step.into(), step.total_steps.into(), message);
+    }
+
+    /// Images were looked at.
+    pub fn images(&mut self, progress: &RankProgress) {
+        self.queued = false;
+        self.advance(Counts::Images, progress.images, progress.total_images, describe_images(progress));
+    }
+
+    fn advance(&mut self, counts: Counts, done: u64, total: u64, message: String) {
+        let is_new = self.counts.replace(counts) != Some(counts);
+        if is_new {
+            self.lines = 0;
+        }
         match &self.view {
             View::Bar(bar) => {
-                if step.step == 1 || bar.length() != Some(step.total_steps.into()) || self.lines == 0 {
-                    bar.set_length(step.total_steps.into());
-                    bar.set_style(style("{bar:32.cyan/dim} {pos:>4}/{len}  {msg}"));
-                    self.lines = 1;
+                bar.set_length(total);
+                if is_new {
+                    bar.set_style(style(counts.template()));
                 }
-                bar.set_position(step.step.into());
+                bar.set_position(done);
                 bar.set_message(message);
             }
             View::Lines => {
-                let due =
-                    u64::from(step.step) * u64::from(LINES_PER_JOB) / u64::from(step.total_steps.max(1));
-                if due > u64::from(self.lines) {
-                    self.lines = u32::try_from(due).unwrap_or(u32::MAX);
-                    eprintln!("step {}/{}  {message}", step.step, step.total_steps);
+                let due = done.saturating_mul(LINES_PER_JOB) / total.max(1);
+                if due > self.lines {
+                    self.lines = due;
+                    eprintln!("{}  {message}", counts.line(done, total));
                 }
             }
             View::None => {}
@@ -149,6 +173,39 @@ impl Progress {
     }
 }
 
+impl Counts {
+    /// Of the bar.
+    fn template(self) -> &'static str {
+        match self {
+            Counts::Steps => "{bar:32.cyan/dim} {pos:>4}/{len}  {msg}",
+            Counts::Images => "{bar:32.cyan/dim} {human_pos}/{human_len} images  {msg}",
+        }
+    }
+
+    /// `step 4/8`
+    fn line(self, done: u64, total: u64) -> String {
+        match self {
+            Counts::Steps => format!("step {done}/{total}"),
+            Counts::Images => format!("{}/{} images", grouped(done), grouped(total)),
+        }
+    }
+}
+
+/// `412 images/s  3 left out  1:02 left`
+fn describe_images(progress: &RankProgress) -> String {
+    let mut parts = Vec::new();
+    if progress.images_per_second > 0.0 {
+        parts.push(format!("{} images/s", short_number(progress.images_per_second)));
+    }
+    if progress.skipped > 0 {
+        parts.push(format!("{} left out", grouped(progress.skipped)));
+    }
+    if let Some(remaining) = &progress.remaining {
+        parts.push(format!("{} left", clock(remaining.seconds)));
+    }
+    parts.join("  ")
+}
+
 /// `ended after 37 of 512 steps: 2 plateau, 1 target reached`; none where all steps were made, or the job did not succeed.
 fn early_end(job: &Job) -> Option<String> {
     if job.state() != State::Succeeded || job.steps_done >= job.steps_total {
@@ -167,24 +224,6 @@ fn early_end(job: &Job) -> Option<String> {
     Some(format!("ended after {} of {} steps: {}", job.steps_done, job.steps_total, counted.join(", ")))
 }
 
-/// A number with about three digits that count.
-pub fn short_number(number: f64) -> String {
-    match number.abs() {
-        size if size >= 1e6 || (size > 0.0 && size < 1e-3) => format!("{number:.2e}"),
-        size if size >= 100.0 => format!("{number:.0}"),
-        size if size >= 10.0 => format!("{number:.1}"),
-        size if size >= 0.1 || size == 0.0 => format!("{number:.2}"),
-        _ => format!("{number:.4}"),
-    }
-}
-
-/// `1:02:03`, or `2:03`.
-fn clock(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
-}
-
 fn waiting(ahead: Option<usize>) -> String {
     match ahead {
         None | Some(0) => "waiting for the device".to_string(),
@@ -200,74 +239,5 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use unitscope_proto::v1::{OptimizeResult, OptimizedImage};
-
-    #[test]
-    fn numbers_are_short() {
-        let check = |number: f64, text: &str| assert_eq!(short_number(number), text);
-        check(0.0, "0.00");
-        check(-3.24159, "-3.24");
-        check(12.345, "12.3");
-        check(1234.5, "1234");
-        check(0.01234, "0.0123");
-        check(1.5e7, "1.50e7");
-        check(-1.5e-7, "-1.50e-7");
-    }
-
-    #[test]
-    fn times_read_like_a_clock() {
-        let check = |seconds, text: &str| assert_eq!(clock(seconds), text);
-        check(-5, "0:00");
-        check(7, "0:07");
-        check(3599, "59:59");
-        check(3723, "1:02:03");
-    }
-
-    #[test]
-    fn a_step_says_score_speed_and_time_left() {
-        let mut progress =
-            Progress { view: View::None, queued: true, step_time_ms: None, lines: 0, eliminates: false };
-        let step = Step {
-            step: 3,
-            total_steps: 9,
-            scores: vec![1.0, 3.0, f64::NAN],
-            step_time_ms: 100.0,
-            remaining: Some(prost_types::Duration { seconds: 61, nanos: 0 }),
-            ..Step::default()
-        };
-        progress.step(&step);
-        assert!(!progress.is_queued());
-        assert_eq!(progress.describe(&step), "mean score 2.00  10.0 steps/s  1:01 left");
-        let progress = Progress { eliminates: true, ..progress };
-        let text = "mean score 2.00  1 of 3 eliminated  10.0 steps/s  1:01 left";
-        assert_eq!(progress.describe(&step), text);
-    }
-
-    #[test]
-    fn an_early_end_says_why() {
-        let check = |state: State, steps_done, outcomes: &[Outcome], text: Option<&str>| {
-            let image =
-                |outcome: &Outcome| OptimizedImage { outcome: (*outcome).into(), ..Default::default() };
-            let images = outcomes.iter().map(image).collect();
-            let result = Some(job::Result::OptimizeResult(OptimizeResult { images }));
-            let job = Job { state: state.into(), steps_done, steps_total: 9, result, ..Job::default() };
-            assert_eq!(early_end(&job).as_deref(), text);
-        };
-        let outcomes = [Outcome::TargetReached, Outcome::Plateau, Outcome::Dead, Outcome::Plateau];
-        let text = "ended after 3 of 9 steps: 2 plateau, 1 target reached, 1 dead";
-        check(State::Succeeded, 3, &outcomes, Some(text));
-        check(State::Succeeded, 3, &[Outcome::OutOfTime], Some("ended after 3 of 9 steps: 1 out of time"));
-        check(State::Succeeded, 9, &outcomes, None);
-        check(State::Cancelled, 3, &outcomes, None);
-        check(State::Succeeded, 3, &[Outcome::Completed], None);
-    }
-
-    #[test]
-    fn a_queue_says_how_long_it_is() {
-        assert_eq!(waiting(None), "waiting for the device");
-        assert_eq!(waiting(Some(1)), "waiting for the device (1 job ahead)");
-        assert_eq!(waiting(Some(3)), "waiting for the device (3 jobs ahead)");
-    }
-}
+#[path = "progress_tests.rs"]
+mod tests;

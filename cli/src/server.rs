@@ -45,6 +45,8 @@ fn rows(limits: &Limits) -> Vec<(&'static str, String)> {
         ("finished jobs kept", limits.kept_jobs.to_string()),
         ("bytes kept", format!("{} MiB", limits.kept_bytes >> 20)),
         ("open progress streams", limits.progress_streams.to_string()),
+        ("units of a ranking", limits.ranked_units.to_string()),
+        ("images listed in a ranking", limits.hits.to_string()),
         ("models in memory", limits.loaded_models.to_string()),
     ]
 }

@@ -58,6 +58,11 @@ impl fmt::Display for Table {
     }
 }
 
+/// Text from outside, without the characters that move a terminal's cursor or change its colours.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Breaks a text between words into lines of at most `room` characters; line breaks become spaces. At least one line.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -97,6 +102,11 @@ mod tests {
         let text = "one two three four five six seven";
         check(Some(30), &[["a", text]], "NAME  DOC\na     one two three four five\n      six seven\n");
         check(Some(3), &[["a", text]], "NAME  DOC\na     one two three four five\n      six seven\n");
+    }
+
+    #[test]
+    fn text_from_outside_moves_no_cursor() {
+        assert_eq!(printable("a\x1b[31m/b\n\u{9b}é.png"), "a�[31m/b��é.png");
     }
 
     #[test]

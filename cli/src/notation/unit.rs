@@ -44,6 +44,33 @@ impl FromStr for Unit {
     type Err = NotationError;
 
     fn from_str(text: &str) -> Result<Unit, NotationError> {
+        let parts = Parts::of(text, "a channel")?;
+        let Parts { layer, what: channel, place, position } = parts;
+        let mut cursor = Cursor::new(text);
+        if channel == "pre" {
+            cursor.at = place + channel.len();
+            return Err(cursor.expected(&format!("`:` and a channel after the layer `{layer}:pre`")));
+        }
+        cursor.at = place;
+        Ok(Unit { layer: layer.to_string(), channels: channels(&cursor, channel)?, position })
+    }
+}
+
+/// What every notation of something in a layer has: `LAYER:WHAT[@ROW,COLUMN]`.
+pub struct Parts<'a> {
+    /// The layer's path, `:pre` included.
+    pub layer: &'a str,
+    /// What stands between the layer and the position.
+    pub what: &'a str,
+    /// Where that begins, in bytes.
+    pub place: usize,
+    /// Where in space.
+    pub position: Position,
+}
+
+impl Parts<'_> {
+    /// Takes `text` apart; `wanted` names in errors what stands behind the layer.
+    pub fn of<'a>(text: &'a str, wanted: &str) -> Result<Parts<'a>, NotationError> {
         let mut cursor = Cursor::new(text);
         let (path, position) = match text.rfind('@') {
             None => (text, Position::Mean),
@@ -54,17 +81,12 @@ impl FromStr for Unit {
         };
         cursor.at = path.len();
         let Some(colon) = path.rfind(':') else {
-            return Err(cursor.expected("`:` and a channel, as in `inception_4b:77`"));
+            return Err(cursor.expected(&format!("`:` and {wanted}, as in `inception_4b:77`")));
         };
-        let (layer, channel) = (&path[..colon], &path[colon + 1..]);
-        if layer.is_empty() {
+        if colon == 0 {
             return Err(cursor.error_at(0, "expected a layer before `:`, as in `inception_4b:77`".into()));
         }
-        if channel == "pre" {
-            return Err(cursor.expected(&format!("`:` and a channel after the layer `{path}`")));
-        }
-        cursor.at = colon + 1;
-        Ok(Unit { layer: layer.to_string(), channels: channels(&cursor, channel)?, position })
+        Ok(Parts { layer: &path[..colon], what: &path[colon + 1..], place: colon + 1, position })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Builds the spec from the flags, and leads the server's field paths back to them. Knows no parameter's schema.
 
 use super::args::{OptimizeArgs, TransformSet, WantedArgs};
-use super::label::Wanted;
 use super::magnitude;
 use super::objective::Maximized;
 use super::starts::{elimination, pictures_each};
@@ -10,6 +9,7 @@ use crate::failure::Failure;
 use crate::json;
 use crate::notation::call::{Call, protobuf_value};
 use crate::notation::unit::Position;
+use crate::units::Wanted;
 use prost_types::Struct;
 use serde_json::{Value, json};
 use std::path::Path;

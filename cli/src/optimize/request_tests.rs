@@ -3,7 +3,7 @@
 use super::*;
 use crate::args::{Cli, Command};
 use crate::connect::Server;
-use crate::optimize::{label, objective};
+use crate::optimize::{objective, wanted};
 use clap::Parser;
 
 fn request(line: &str) -> Result<Request, String> {
@@ -16,7 +16,7 @@ fn request(line: &str) -> Result<Request, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let server = Server::new("127.0.0.1:1").unwrap();
     let request = runtime.block_on(async {
-        let wanted = label::resolve(&server, &args).await?;
+        let wanted = wanted(&server, &args).await?;
         Request::from_flags(&args, wanted, objective::resolve(&server, &args).await?)
     });
     request.map_err(|failure: Failure| failure.to_string())

@@ -12,16 +12,19 @@ const SIDE_PX: u32 = 224;
 /// Pictures up to this side stay as they are.
 const MAX_SIDE_PX: u32 = 384;
 /// A sheet beyond this is more than viewers open; then the pictures on it shrink.
-const MAX_SHEET_PX: u64 = 48_000_000;
+pub const MAX_SHEET_PX: u64 = 48_000_000;
 /// The smallest pictures that a caption fits under.
-const MIN_SIDE_PX: u32 = 48;
-const MARGIN_PX: u32 = 24;
-const GAP_PX: u32 = 16;
+pub const MIN_SIDE_PX: u32 = 48;
+/// Around a sheet.
+pub const MARGIN_PX: u32 = 24;
+/// Between two pictures.
+pub const GAP_PX: u32 = 16;
 /// Between a picture and its caption, and below the title.
-const CAPTION_GAP_PX: u32 = 6;
+pub const CAPTION_GAP_PX: u32 = 6;
 /// Label and score.
 const CAPTION_PX: u32 = CAPTION_GAP_PX + 2 * LINE_HEIGHT_PX;
-const TITLE_PX: u32 = LINE_HEIGHT_PX + 12;
+/// From the top of the title to what stands below.
+pub const TITLE_PX: u32 = LINE_HEIGHT_PX + 12;
 const FRAME_PX: u32 = 3;
 
 /// A picture on the sheet.
@@ -35,11 +38,16 @@ pub struct Picture {
 impl Picture {
     /// Decodes a PNG of the server.
     pub fn new(png: Vec<u8>, label: String, caption: String, is_dead: bool) -> Result<Picture, Failure> {
-        let pixels = ImageReader::with_format(Cursor::new(png), ImageFormat::Png).decode();
-        let pixels =
-            pixels.map_err(|error| Failure::Job(format!("the picture of `{label}` is no PNG: {error}")))?;
-        Ok(Picture { pixels: pixels.into_rgb8(), label, caption, is_dead })
+        Ok(Picture { pixels: decode(png, &label)?, label, caption, is_dead })
     }
+}
+
+/// Decodes a PNG of the server; `label` says in an error whose it is.
+pub fn decode(png: Vec<u8>, label: &str) -> Result<RgbImage, Failure> {
+    let pixels = ImageReader::with_format(Cursor::new(png), ImageFormat::Png).decode();
+    let pixels =
+        pixels.map_err(|error| Failure::Job(format!("the picture of `{label}` is no PNG: {error}")))?;
+    Ok(pixels.into_rgb8())
 }
 
 /// Draws the sheet and gives its PNG. `columns` fixes the grid's width.
@@ -62,6 +70,11 @@ pub fn contact_sheet(
     for (index, picture) in pictures.iter().enumerate() {
         draw(&mut sheet, &layout, layout.corner(index), picture, &colors);
     }
+    encode(&sheet)
+}
+
+/// The sheet as PNG.
+pub fn encode(sheet: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
     let mut png = Cursor::new(Vec::new());
     sheet.write_to(&mut png, ImageFormat::Png)?;
     Ok(png.into_inner())
@@ -149,7 +162,7 @@ fn columns_for(pictures: usize) -> usize {
 
 /// Small pictures grow by a whole factor to about `side`; those up to 384 pixels stay; larger ones, and all those larger
 /// than a side that the sheet had to shrink to, are reduced to it.
-fn drawn_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
+pub fn drawn_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
     let longer = width.max(height).max(1);
     let limit = if side < SIDE_PX { side } else { MAX_SIDE_PX };
     if longer > limit {
@@ -160,7 +173,8 @@ fn drawn_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
     (width * factor, height * factor)
 }
 
-fn resize(picture: &RgbImage, side: u32) -> RgbImage {
+/// Brings a picture near to `side`.
+pub fn resize(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = drawn_size(picture.dimensions(), side);
     if width > picture.width() {
         // Smooth: edges of enlarged pixels would hide the texture. The files beside the sheet have the pixels as they are.
@@ -172,15 +186,20 @@ fn resize(picture: &RgbImage, side: u32) -> RgbImage {
     }
 }
 
-struct Colors {
-    background: Rgb<u8>,
-    text: Rgb<u8>,
-    quiet: Rgb<u8>,
+/// The colours of a sheet.
+pub struct Colors {
+    /// Behind everything.
+    pub background: Rgb<u8>,
+    /// What is read first.
+    pub text: Rgb<u8>,
+    /// What is read later.
+    pub quiet: Rgb<u8>,
     dead: Rgb<u8>,
 }
 
 impl Colors {
-    fn of(shade: Shade) -> Colors {
+    /// Of a background.
+    pub fn of(shade: Shade) -> Colors {
         match shade {
             Shade::Light => Colors {
                 background: Rgb([250, 250, 248]),

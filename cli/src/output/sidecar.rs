@@ -1,6 +1,6 @@
 //! The JSON beside a picture: what it shows, how well, and how to make it again.
 
-use super::Files;
+use super::pictures::Files;
 use crate::json::to_json;
 use serde_json::{Value, json};
 use std::path::Path;

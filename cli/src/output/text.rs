@@ -35,6 +35,11 @@ pub fn draw(picture: &mut RgbImage, (x, y): (u32, u32), text: &str, ink: Ink) {
     }
 }
 
+/// How wide `text` is drawn.
+pub fn width_px(text: &str) -> u32 {
+    text.chars().count() as u32 * glyph_width_px()
+}
+
 /// `text`, shortened in the middle to `width` pixels: the ends tell labels apart.
 pub fn fit(text: &str, width: u32) -> String {
     let room = (width / glyph_width_px()) as usize;

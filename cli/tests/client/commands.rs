@@ -66,9 +66,23 @@ async fn everything_is_shown_as_text_and_as_json() {
         ("/params/0/type", "TYPE_LAYER"),
     )
     .await;
-    check(&["jobs", "list"], &["01JTEST  succeeded  3/8"], ("/jobs/0/name", JOB)).await;
+    check(&["jobs", "list"], &["01JTEST  optimize  succeeded  3/8"], ("/jobs/0/name", JOB)).await;
     check(&["jobs", "show", "01JTEST"], &["c:2      4.50", "model    demo"], ("/optimize/model", "demo"))
         .await;
+    check(
+        &["datasets", "list"],
+        &["shapes   folder  ?       ?         not yet"],
+        ("/datasets/0/name", "shapes"),
+    )
+    .await;
+    check(
+        &["datasets", "show", "shapes"],
+        &["images    2,000", "classes   2: dots · rings"],
+        ("/classes/1", "rings"),
+    )
+    .await;
+    check(&["indexes", "list"], &["1.5 KiB", "block3", "1 table, 1.5 KiB"], ("/indexes/0/id", "a1")).await;
+    check(&["indexes", "delete", "a1"], &["a1 deleted"], ("/id", "a1")).await;
     check(&["server"], &["server    1.2.3", "pictures of a job"], ("/version", "1.2.3")).await;
 }
 
@@ -88,11 +102,26 @@ async fn jobs_are_cancelled_and_deleted_by_either_name() {
 async fn what_is_not_there_is_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let fake = server().await;
-    for arguments in
-        [["models", "show", "x"], ["terms", "show", "x"], ["jobs", "show", "x"], ["jobs", "cancel", "x"]]
-    {
+    for arguments in [
+        ["models", "show", "x"],
+        ["terms", "show", "x"],
+        ["jobs", "show", "x"],
+        ["jobs", "cancel", "x"],
+        ["datasets", "show", "x"],
+        ["indexes", "delete", "x"],
+    ] {
         let run = run(&fake.url, folder.path(), &arguments).await;
         assert_eq!(run.code, 3, "{arguments:?}: {}", run.stderr);
         assert!(run.stderr.starts_with("error: there is no "), "{}", run.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_listing_is_refreshed_where_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = server().await;
+    run(&fake.url, folder.path(), &["datasets", "show", "shapes"]).await;
+    run(&fake.url, folder.path(), &["datasets", "show", "shapes", "--refresh"]).await;
+    let asked: Vec<bool> = fake.script().dataset_requests.iter().map(|request| request.refresh).collect();
+    assert_eq!(asked, [false, true]);
 }

@@ -1,5 +1,7 @@
 //! A server in the test's process that answers from a script. It validates nothing and makes no picture.
 
+// The API has a message `Box`, which would stand in the way of what `async_trait` writes.
+use std::boxed::Box;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
@@ -9,7 +11,7 @@ use unitscope_proto::v1::{self, *};
 /// What the server answers with, and what it was asked.
 #[derive(Default)]
 pub struct Script {
-    /// The answer to Optimize; none: the first of `jobs`.
+    /// The answer to Optimize, Rank and RenderCard; none: the first of `jobs`.
     pub refusal: Option<Status>,
     /// What GetJob and ListJobs know.
     pub jobs: Vec<Job>,
@@ -27,11 +29,17 @@ pub struct Script {
     pub terms: Vec<TermInfo>,
     /// Requests of Optimize.
     pub submitted: Vec<OptimizeRequest>,
+    /// Requests of Rank.
+    pub ranked: Vec<RankRequest>,
+    /// Requests of RenderCard.
+    pub rendered: Vec<RenderCardRequest>,
+    /// Requests of GetDataset.
+    pub dataset_requests: Vec<GetDatasetRequest>,
     /// `after_sequence` of each StreamProgress.
     pub after_sequences: Vec<u64>,
     /// `read_offset` of each ReadArtifact.
     pub read_offsets: Vec<i64>,
-    /// Names of jobs that were cancelled or deleted.
+    /// Names of jobs that were cancelled or deleted, and of deleted indexes.
     pub ended: Vec<String>,
 }
 
@@ -53,6 +61,8 @@ impl Fake {
         let fake = Fake { script: Arc::new(Mutex::new(script)), url };
         let server = tonic::transport::Server::builder()
             .add_service(visualization_service_server::VisualizationServiceServer::new(fake.clone()))
+            .add_service(card_service_server::CardServiceServer::new(fake.clone()))
+            .add_service(dataset_service_server::DatasetServiceServer::new(fake.clone()))
             .add_service(job_service_server::JobServiceServer::new(fake.clone()))
             .add_service(artifact_service_server::ArtifactServiceServer::new(fake.clone()))
             .add_service(model_service_server::ModelServiceServer::new(fake.clone()))
@@ -70,6 +80,15 @@ impl Fake {
     fn job(&self, name: &str) -> Result<Response<Job>, Status> {
         let found = self.script().jobs.iter().find(|job| job.name == name).cloned();
         found.map(Response::new).ok_or_else(|| Status::not_found(format!("there is no job `{name}`")))
+    }
+
+    /// The answer to a request for a job.
+    fn accepted(&self) -> Result<Response<Job>, Status> {
+        let script = self.script();
+        match &script.refusal {
+            Some(status) => Err(status.clone()),
+            None => Ok(Response::new(script.jobs[0].clone())),
+        }
     }
 
     fn model(&self, name: &str) -> Result<Response<Model>, Status> {
@@ -94,13 +113,14 @@ fn stream<T: Send + 'static>(items: Vec<Result<T, Status>>, hangs: bool) -> Resp
 impl visualization_service_server::VisualizationService for Fake {
     type StreamProgressStream = Stream<StreamProgressResponse>;
 
+    async fn rank(&self, request: Request<RankRequest>) -> Result<Response<Job>, Status> {
+        self.script().ranked.push(request.into_inner());
+        self.accepted()
+    }
+
     async fn optimize(&self, request: Request<OptimizeRequest>) -> Result<Response<Job>, Status> {
-        let mut script = self.script();
-        script.submitted.push(request.into_inner());
-        match &script.refusal {
-            Some(status) => Err(status.clone()),
-            None => Ok(Response::new(script.jobs[0].clone())),
-        }
+        self.script().submitted.push(request.into_inner());
+        self.accepted()
     }
 
     async fn stream_progress(
@@ -112,6 +132,62 @@ impl visualization_service_server::VisualizationService for Fake {
         let hangs = script.hangs;
         let events = script.streams.pop_front().ok_or_else(|| Status::unavailable("the script is over"))?;
         Ok(stream(events, hangs))
+    }
+}
+
+#[async_trait]
+impl card_service_server::CardService for Fake {
+    async fn render_card(&self, request: Request<RenderCardRequest>) -> Result<Response<Job>, Status> {
+        self.script().rendered.push(request.into_inner());
+        self.accepted()
+    }
+}
+
+#[async_trait]
+impl dataset_service_server::DatasetService for Fake {
+    async fn list_datasets(
+        &self,
+        _: Request<ListDatasetsRequest>,
+    ) -> Result<Response<ListDatasetsResponse>, Status> {
+        let dataset = Dataset { name: "shapes".into(), kind: "folder".into(), ..Dataset::default() };
+        Ok(Response::new(ListDatasetsResponse { datasets: vec![dataset] }))
+    }
+
+    async fn get_dataset(&self, request: Request<GetDatasetRequest>) -> Result<Response<Dataset>, Status> {
+        let request = request.into_inner();
+        self.script().dataset_requests.push(request.clone());
+        match request.name.as_str() {
+            "shapes" => Ok(Response::new(Dataset {
+                name: "shapes".into(),
+                kind: "folder".into(),
+                images: 2000,
+                classes: vec!["dots".into(), "rings".into()],
+                ..Dataset::default()
+            })),
+            name => Err(Status::not_found(format!("there is no dataset `{name}`"))),
+        }
+    }
+
+    async fn list_indexes(
+        &self,
+        _: Request<ListIndexesRequest>,
+    ) -> Result<Response<ListIndexesResponse>, Status> {
+        let index = Index { id: "a1".into(), layer: "block3".into(), size_bytes: 1536, ..Index::default() };
+        Ok(Response::new(ListIndexesResponse { indexes: vec![index] }))
+    }
+
+    async fn delete_index(
+        &self,
+        request: Request<DeleteIndexRequest>,
+    ) -> Result<Response<DeleteIndexResponse>, Status> {
+        let id = request.into_inner().id;
+        match id.as_str() {
+            "x" => Err(Status::not_found("there is no index `x`")),
+            _ => {
+                self.script().ended.push(id);
+                Ok(Response::new(DeleteIndexResponse {}))
+            }
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests, which clippy.toml allows only inside test functions.
 
+mod card;
 mod commands;
 mod fake;
 mod optimize;
+mod rank;
 mod trouble;
 
 use fake::{Fake, Script};

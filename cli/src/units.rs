@@ -1,6 +1,7 @@
-//! Turns the units of the command line into single ones, looking names of classes up in the model.
+//! Turns the units of the command line into single ones, looking names of classes up in the model. Knows no command.
 
-use super::args::OptimizeArgs;
+pub mod ranked;
+
 use crate::connect::Server;
 use crate::failure::Failure;
 use crate::notation::unit::{Channels, MAX_RANGE, Position, Unit};
@@ -9,7 +10,7 @@ use unitscope_proto::v1::{GetModelRequest, Model};
 /// The most names that a message lists.
 const MAX_LISTED: usize = 20;
 
-/// What one unit or layer of the command line stands for: one picture, before copies and negatives.
+/// One unit, or one layer as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The layer's path.
@@ -18,22 +19,31 @@ pub struct Wanted {
     pub channel: Option<u64>,
     /// Where in space.
     pub position: Position,
-    /// How its picture is called.
+    /// What results call it.
     pub label: String,
     /// The argument that it came from, for messages.
     pub argument: String,
 }
 
-/// Everything that `--unit` and `--layer` ask for, in order. Asks the server only where numbers alone do not tell.
-pub async fn resolve(server: &Server, args: &OptimizeArgs) -> Result<Vec<Wanted>, Failure> {
-    let is_numbered = |unit: &Unit| matches!(unit.channels, Channels::Range(..));
-    let model = match args.wanted.units.iter().all(is_numbered) {
+/// Every single unit that `units` ask for, in order. Asks the server only where numbers alone do not tell.
+pub async fn resolve(server: &Server, model: &str, units: &[Unit]) -> Result<Vec<Wanted>, Failure> {
+    let model = match units.iter().all(is_numbered) {
         true => None,
-        false => Some(fetch(server, &args.wanted.model).await?),
+        false => Some(fetch(server, model).await?),
     };
+    expand(units, model.as_ref())
+}
+
+/// Whether the unit's channels are told without the model.
+fn is_numbered(unit: &Unit) -> bool {
+    matches!(unit.channels, Channels::Range(..))
+}
+
+/// `model` is there where a unit is not numbered.
+fn expand(units: &[Unit], model: Option<&Model>) -> Result<Vec<Wanted>, Failure> {
     let mut wanted = Vec::new();
-    for unit in &args.wanted.units {
-        match (&unit.channels, &model) {
+    for unit in units {
+        match (&unit.channels, model) {
             (Channels::Range(from, to), _) => {
                 wanted.extend((*from..=*to).map(|channel| numbered(unit, channel)))
             }
@@ -42,16 +52,10 @@ pub async fn resolve(server: &Server, args: &OptimizeArgs) -> Result<Vec<Wanted>
             (_, None) => unreachable!("the model was fetched, since a unit is not numbered"),
         }
     }
-    wanted.extend(args.wanted.layers.iter().map(|layer| Wanted {
-        layer: layer.clone(),
-        channel: None,
-        position: Position::Mean,
-        label: layer.clone(),
-        argument: format!("--layer {layer}"),
-    }));
     Ok(wanted)
 }
 
+/// The model with its layers and classes.
 async fn fetch(server: &Server, name: &str) -> Result<Model, Failure> {
     let mut services = server.connect().await?;
     let request = GetModelRequest { name: name.to_string() };
