@@ -71,8 +71,7 @@ fn weight(cursor: &mut Cursor) -> Result<(Channel, f32), NotationError> {
             );
         }
     };
-    let channel =
-        name.parse().map_or_else(|_| Channel::Class(name.to_string()), |number| Channel::Number(number));
+    let channel = name.parse().map_or_else(|_| Channel::Class(name.to_string()), Channel::Number);
     Ok((channel, weight))
 }
 
