@@ -71,8 +71,7 @@ fn weight(cursor: &mut Cursor) -> Result<(Channel, f32), NotationError> {
             );
         }
     };
-    let channel =
-        name.parse().map_or_else(|_| Channel::Class(name.to_string()), |number| Channel::Number(number));
+    let channel = name.parse().map_or_else(|_| Channel::Class(name.to_string()), Channel::Number);
     Ok((channel, weight))
 }
 
@@ -109,6 +108,7 @@ mod tests {
         check_error(":1=2", 0, "expected a layer");
         check_error("a:", 2, "a channel and its weight, as in `12=0.5`, found the end");
         check_error("a:12", 4, "a channel and its weight");
+        check_error("a:=1", 2, "a channel and its weight, as in `12=0.5`, found `=`");
         check_error("a:12=", 5, "weight `` is not a finite number");
         check_error("a:12=1,7=x", 9, "weight `x` is not a finite number");
         check_error("a:12=inf", 5, "not a finite number");

@@ -82,6 +82,13 @@ mod tests {
     }
 
     #[test]
+    fn what_captions_are_written_with_has_glyphs() {
+        for c in "aZ09#%:·±é".chars() {
+            assert!(get_raster(c, FontWeight::Regular, RASTER).is_some(), "{c}");
+        }
+    }
+
+    #[test]
     fn ink_stays_inside_and_off_the_picture_does_not_panic() {
         let ink = Ink { color: Rgb([255; 3]), bold: true };
         let mut picture = RgbImage::new(20, 16);
