@@ -10,7 +10,7 @@ use crate::limits::{
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use std::sync::Arc;
-use unitscope_engine::model::{Axis, Model};
+use unitscope_engine::model::{Axis, LayerInfo, Model};
 use unitscope_engine::rank::reading::Reducer;
 use unitscope_engine::spec::FieldError;
 use unitscope_proto::v1 as proto;
@@ -116,8 +116,9 @@ impl Pictures<'_> {
     /// The first picture maximizes, the second minimizes, the others maximize and differ.
     fn spec(&self, unit: &Unit) -> proto::OptimizeSpec {
         let images = 2 + self.diverse;
-        let up = (0..images).filter(|image| *image != 1).collect();
-        let mut terms = vec![self.objective(unit, 1.0, up), self.objective(unit, -1.0, vec![1])];
+        let up: Vec<u32> = (0..images).filter(|image| *image != 1).collect();
+        let mut terms = self.objectives(unit, 1.0, &up);
+        terms.extend(self.objectives(unit, -1.0, &[1]));
         if self.diverse > 0 {
             terms.push(proto::Term {
                 id: "diversity".to_owned(),
@@ -136,23 +137,40 @@ impl Pictures<'_> {
         }
     }
 
-    fn objective(&self, unit: &Unit, weight: f64, images: Vec<u32>) -> proto::Term {
-        let What::Channel(channel) = unit.what else { return proto::Term::default() };
-        let own = [("layer", text(&unit.layer)), ("channel", number(channel))];
-        let (id, params) = match unit.reducer {
+    /// What pulls these pictures up, or with a weight of −1 down.
+    fn objectives(&self, unit: &Unit, weight: f64, images: &[u32]) -> Vec<proto::Term> {
+        let What::Channel(channel) = unit.what else { return Vec::new() };
+        let own = || [("layer", text(&unit.layer)), ("channel", number(channel))];
+        let mean = ("channel", params(own()));
+        let centre = ("unit", params(own()));
+        let terms = match unit.reducer {
             Reducer::At { row, column } => {
-                ("unit", params(own.into_iter().chain([("row", number(row)), ("column", number(column))])))
+                let at = [("row", number(row)), ("column", number(column))];
+                vec![("unit", params(own().into_iter().chain(at)))]
             }
-            Reducer::Centre => ("unit", params(own)),
-            Reducer::Max | Reducer::Mean | Reducer::AbsMax | Reducer::L2 => ("channel", params(own)),
+            Reducer::Centre => vec![centre],
+            Reducer::Mean => vec![mean],
+            // The mean alone spreads what the largest activation needs in one place, the centre alone leaves the rest of the picture grey. What is to
+            // have no large activation anywhere is pulled down everywhere.
+            Reducer::Max | Reducer::AbsMax | Reducer::L2 if weight > 0.0 && self.has_map(&unit.layer) => {
+                vec![mean, centre]
+            }
+            Reducer::Max | Reducer::AbsMax | Reducer::L2 => vec![mean],
         };
-        proto::Term {
+        let term = |(id, params): (&str, Struct)| proto::Term {
             id: id.to_owned(),
             weight: Some(weight),
             params: Some(params),
-            images,
+            images: images.to_vec(),
             ..proto::Term::default()
-        }
+        };
+        terms.into_iter().map(term).collect()
+    }
+
+    /// Whether a layer has more than one row and column of positions.
+    fn has_map(&self, layer: &str) -> bool {
+        let plain = layer.trim_end_matches(":pre");
+        self.model.layers().iter().any(|other| other.path == plain && has_map(other))
     }
 
     /// The layer itself, or the last one before it that has positions: what pictures show differs in what they show where.
@@ -160,15 +178,21 @@ impl Pictures<'_> {
         let plain = layer.trim_end_matches(":pre");
         let layers = self.model.layers();
         let Some(own) = layers.iter().position(|other| other.path == plain) else { return layer };
-        let has_map = |axes: &[Axis], shape: &[u64]| {
-            axes.contains(&Axis::Height) && shape.iter().filter(|size| **size > 1).count() > 1
-        };
-        if has_map(&layers[own].axes, &layers[own].shape) {
+        if has_map(&layers[own]) {
             return layer;
         }
-        let before = layers[..own].iter().rev().find(|other| has_map(&other.axes, &other.shape));
+        let before = layers[..own].iter().rev().find(|other| has_map(other));
         before.map_or(layer, |other| &other.path)
     }
+}
+
+/// Whether a layer has rows and columns of positions, more than one.
+fn has_map(layer: &LayerInfo) -> bool {
+    let size = |axis: Axis| {
+        let place = layer.axes.iter().position(|other| *other == axis);
+        place.and_then(|place| layer.shape.get(place.checked_sub(1)?)).copied().unwrap_or(0)
+    };
+    size(Axis::Height) * size(Axis::Width) > 1
 }
 
 fn params<'a>(fields: impl IntoIterator<Item = (&'a str, Kind)>) -> Struct {
