@@ -68,7 +68,7 @@ fn class_units_are_counted_over_the_card() {
         unit
     };
     let cat = || of_class("fc:0", Some("cat"), &["cat", "cat", "dog"]);
-    let dog = || of_class("fc:1", Some("dog"), &["dog"]);
+    let dog = || of_class("fc:1", Some("Hot dog"), &["hot_dog"]);
     let words = "3 of the 4 largest images of 2 units are of the unit's class";
     let says = |units: Vec<UnitCard>| html(&card(units)).replace("&#39;", "'").contains(words);
     assert!(says(vec![cat(), dog()]));

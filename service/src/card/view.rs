@@ -60,13 +60,21 @@ fn class_units(card: &Card) -> Option<String> {
         let hits: Vec<_> =
             largest.flat_map(|group| &group.hits).filter_map(|hit| hit.class.as_ref()).collect();
         units += usize::from(!hits.is_empty());
-        own += hits.iter().filter(|class| **class == label).count();
+        own += hits.iter().filter(|class| same_class(class, label)).count();
         all += hits.len();
     }
     (units > 1).then(|| {
         let part = share(own as f64 / all as f64);
         format!("{own} of the {all} largest images of {units} units are of the unit's class ({part})")
     })
+}
+
+/// Whether a folder's name and a label mean one class: `horizontal_stripes` is `Horizontal stripes`.
+fn same_class(folder: &str, label: &str) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    letters(folder) == letters(label)
 }
 
 fn unit_view(unit: &UnitCard) -> UnitView<'_> {

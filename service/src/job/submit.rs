@@ -151,7 +151,7 @@ impl Jobs {
         let provenance = self.provenance(&spec.optimize, &model);
         let steps_total = spec.optimize.steps;
         let order = Order { spec: Spec::Optimize(Box::new(spec)), steps_total, provenance, request };
-        self.enqueue(order, Task::Optimize(plan), place)
+        self.enqueue(order, Task::Optimize(Box::new(plan)), place)
     }
 
     /// Makes a job of an order, and queues it.

@@ -29,7 +29,7 @@ pub struct Work {
 /// What a job has to do.
 pub enum Task {
     /// Make pictures.
-    Optimize(Plan),
+    Optimize(Box<Plan>),
     /// Score images, and rank them.
     Rank(Box<RankTask>),
     /// Rank images, make pictures, and show both.
@@ -85,7 +85,7 @@ impl Worker {
             let _ = self.store.enter(id, State::Running);
             // The task is consumed and the recorder is dropped, so that nothing half changed is seen afterwards.
             let run = AssertUnwindSafe(|| match (work.task, &job.order.spec) {
-                (Task::Optimize(plan), Spec::Optimize(order)) => self.make(&job, order, plan, &work.live),
+                (Task::Optimize(plan), Spec::Optimize(order)) => self.make(&job, order, *plan, &work.live),
                 (Task::Rank(task), _) => task.run(job.id, self, &work.live),
                 (Task::Card(task), Spec::Card(order)) => task.run(&job, order, self, &work.live),
                 (Task::Optimize(_) | Task::Card(_), _) => {

@@ -155,7 +155,7 @@ fn optimized<'a>(
     store: &dyn JobStore,
 ) -> Vec<Optimized> {
     let mut diverse = 0;
-    let mut one = |picture: &CardPicture| {
+    let one = |picture: &CardPicture| {
         let title = match picture.aim {
             Aim::Maximize => "Maximizes".to_owned(),
             Aim::Minimize => "Minimizes".to_owned(),
@@ -179,7 +179,7 @@ fn optimized<'a>(
             seed: order.seed,
         })
     };
-    pictures.filter_map(|picture| one(picture)).collect()
+    pictures.filter_map(one).collect()
 }
 
 /// What it takes to make the card again.
