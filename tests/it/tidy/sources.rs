@@ -80,17 +80,20 @@ pub const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "`model` knows neither `plugin` nor `optimize`; `plugin` neither `model` nor `optimize` (invariant 6)",
+        says: "`model` knows no `plugin`, `optimize` or `rank`; `plugin` none of them and no `model`; `rank` no `plugin` or `optimize` (invariant 6)",
         find: directions,
         bad: &[
             ("service/engine/src/model/cut.rs", "use crate::plugin::View;"),
             ("service/engine/src/model.rs", "use crate::optimize::Picture;"),
             ("service/engine/src/plugin/term.rs", "fn f(model: &crate::model::Model) {}"),
             ("service/engine/src/plugin.rs", "use crate::{spec, optimize::Plan};"),
+            ("service/engine/src/rank/score.rs", "use crate::optimize::Picture;"),
+            ("service/engine/src/model/cut.rs", "use crate::rank::reading::Extent;"),
         ],
         good: &[
             ("service/engine/src/optimize/plan.rs", "use crate::model::Model;\nuse crate::plugin::View;"),
             ("service/engine/src/model/cut.rs", "use crate::model::graph;"),
+            ("service/engine/src/rank/score.rs", "use crate::model::Model;"),
         ],
     },
     Rule {
@@ -244,7 +247,7 @@ fn within(path: &str, parts: &[&str]) -> bool {
 }
 
 fn directions(file: &File) -> Vec<String> {
-    let name = |module: &str, others: [&str; 2]| {
+    let name = |module: &str, others: &[&str]| {
         let own = format!("service/engine/src/{module}");
         let own = |path: &str| path == format!("{own}.rs") || path.starts_with(&format!("{own}/"));
         let uses = |(number, line): (usize, &str)| {
@@ -257,7 +260,12 @@ fn directions(file: &File) -> Vec<String> {
         };
         if own(&file.path) { file.code().filter_map(uses).collect() } else { Vec::new() }
     };
-    [name("model", ["plugin", "optimize"]), name("plugin", ["model", "optimize"])].concat()
+    let rules: [(&str, &[&str]); 3] = [
+        ("model", &["plugin", "optimize", "rank"]),
+        ("plugin", &["model", "optimize", "rank"]),
+        ("rank", &["plugin", "optimize"]),
+    ];
+    rules.iter().flat_map(|(module, others)| name(module, others)).collect()
 }
 
 fn opens_with_what_it_holds(file: &File) -> Vec<String> {
