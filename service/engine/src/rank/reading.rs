@@ -228,6 +228,9 @@ mod tests {
         let name = |reducer, extent| reading(reducer, None).name(extent);
         assert_eq!(name(Reducer::Centre, &MAP), name(Reducer::At { row: 2, column: 3 }, &MAP));
         assert_eq!(name(Reducer::Max, &FLAT), name(Reducer::Mean, &FLAT));
+        let places = |reducer, extent| reading(reducer, None).has_positions(extent);
+        assert!(places(Reducer::Max, &MAP) && places(Reducer::AbsMax, &MAP));
+        assert!(!places(Reducer::Max, &FLAT) && !places(Reducer::Mean, &MAP));
         assert_eq!(name(Reducer::AbsMax, &FLAT), name(Reducer::L2, &FLAT));
         assert_ne!(name(Reducer::Max, &FLAT), name(Reducer::L2, &FLAT));
         assert_ne!(name(Reducer::Max, &MAP), name(Reducer::Mean, &MAP));
