@@ -7,8 +7,10 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::{v1, v1alpha};
 use unitscope_proto::v1::GetServerInfoRequest;
 
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 8] = [
     "unitscope.v1.ArtifactService",
+    "unitscope.v1.CardService",
+    "unitscope.v1.DatasetService",
     "unitscope.v1.JobService",
     "unitscope.v1.ModelService",
     "unitscope.v1.PluginService",
@@ -38,6 +40,7 @@ async fn the_server_says_what_it_is_and_allows() {
     assert!(others.iter().all(|limit| *limit > 0), "{limits:?}");
     assert!(limits.step_values > 0 && limits.job_pixels > 0 && limits.kept_bytes > 0, "{limits:?}");
     assert!(limits.progress_streams > 0 && limits.loaded_models > 0, "{limits:?}");
+    assert!(limits.ranked_units > 0 && limits.hits > 0, "{limits:?}");
 }
 
 #[tokio::test]

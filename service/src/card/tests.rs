@@ -192,6 +192,11 @@ fn a_page_says_what_matters_first() {
             "the order of the real images means nothing",
         ],
     );
+    let below = page(|unit| {
+        unit.statistics = statistics(-2.5, -0.5);
+        unit.statistics.dead = true;
+    });
+    check(below, &["Never fires: the response to all 1,000 images is 0 or less."]);
     let equal = page(|unit| unit.statistics = statistics(-2.5, -2.5));
     check(equal, &["Does not tell the images apart: the response to all 1,000 images is −2.50."]);
     let broken = page(|unit| unit.statistics.not_a_number = 4);

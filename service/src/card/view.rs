@@ -107,7 +107,7 @@ fn lead(unit: &UnitCard) -> Vec<String> {
     let mut lead = Vec::new();
     if statistics.count == 0 {
         lead.push("No image of the dataset has a score.".to_owned());
-    } else if statistics.dead {
+    } else if statistics.dead && (low, high) == (0.0, 0.0) {
         lead.push(format!("Never fires: the response to {} is 0.", every(statistics.count)));
     } else if low.total_cmp(&high).is_eq() {
         lead.push(format!(
@@ -115,6 +115,8 @@ fn lead(unit: &UnitCard) -> Vec<String> {
             every(statistics.count),
             number(low)
         ));
+    } else if statistics.dead {
+        lead.push(format!("Never fires: the response to {} is 0 or less.", every(statistics.count)));
     }
     let equal = statistics.count > 0 && low.total_cmp(&high).is_eq();
     if equal && unit.groups.iter().any(|group| !group.hits.is_empty()) {

@@ -160,10 +160,21 @@ impl Jobs {
             Created::Before(job) => return Ok(job),
             Created::New(job) => job,
         };
+        let live = self.enliven(job.id);
+        self.queue_up(job, Work { task, live }, place)
+    }
+
+    /// From now on the job can be cancelled.
+    pub(super) fn enliven(&self, id: Ulid) -> Arc<Live> {
         let live = Arc::new(Live::default());
-        self.remember(job.id, &live);
+        self.remember(id, &live);
+        live
+    }
+
+    /// Lets a job wait for the device.
+    pub(super) fn queue_up(&self, job: Job, work: Work, place: Place<Work>) -> Result<Job, SubmitError> {
         tracing::info!(job = %job.id, model = job.order.spec.model(), steps = job.order.steps_total, "queued");
-        if place.take(job.id, Work { task, live }).is_err() {
+        if place.take(job.id, work).is_err() {
             let _ = self.store.finish(job.id, Ending::Cancelled(Made::Nothing));
             return Err(SubmitError::Closing);
         }

@@ -222,6 +222,7 @@ pub fn steps(events: &[StreamProgressResponse]) -> Vec<&Step> {
 pub fn images(job: &Job) -> Vec<OptimizedImage> {
     match &job.result {
         Some(JobResult::OptimizeResult(result)) => result.images.clone(),
+        Some(other) => panic!("`{}` has no pictures: {other:?}", job.name),
         None => panic!("`{}` has no result: {:?} {:?}", job.name, job.state(), job.error),
     }
 }

@@ -1,10 +1,13 @@
 //! What every test here needs: a server of its own, a client for it, and specs to send.
 
+pub mod album;
 pub mod client;
 pub mod network;
+pub mod ranking;
 pub mod server;
 pub mod spec;
 
+pub use album::Album;
 pub use client::{Client, images};
 pub use server::{Server, Setup};
 pub use spec::{spec, term};

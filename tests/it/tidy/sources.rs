@@ -233,6 +233,7 @@ const UNSAFE: &[&str] = &[
     "service/engine/src/plugin/stage.rs",
     "service/engine/src/plugin/term.rs",
     "service/engine/src/plugin/view.rs",
+    "service/engine/src/rank/memory.rs",
     "service/src/data/index/segment.rs",
 ];
 

@@ -5,6 +5,7 @@ use super::{RankOrder, Unit, What};
 use crate::data::datasets::{Datasets, DatasetsError};
 use crate::data::index::{Index, IndexError, Table, TableKey};
 use crate::data::near::{near, near_text};
+use crate::limits::RETURNED_SCORES;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use unitscope_engine::device::{self, Device};
@@ -96,6 +97,9 @@ impl Rankings {
         let (columns, lookups) = self.columns(&order, model)?;
         let roll = self.roll(&order)?;
         let classes = class_numbers(&order, roll.dataset.classes())?;
+        if order.return_scores {
+            check_returned(order.units.len(), roll.len()).map_err(|error| RankError::Invalid(vec![error]))?;
+        }
         let (model, device, threads) = (model.clone(), self.device, self.threads);
         Ok(RankTask { order, model, device, threads, roll, columns, lookups, classes })
     }
@@ -233,6 +237,18 @@ fn normalization_key(model: &Model) -> String {
     format!("range {:?}, mean {:?}, std {:?}, {:?}", input.range, input.mean, input.std, input.channels)
 }
 
+/// So many scores can be returned.
+fn check_returned(units: usize, images: u32) -> Result<(), FieldError> {
+    let scores = units as u64 * u64::from(images);
+    if scores <= RETURNED_SCORES {
+        return Ok(());
+    }
+    let reason = format!(
+        "{units} units × {images} images are {scores} scores, and at most {RETURNED_SCORES} are returned; ask for fewer units at once"
+    );
+    Err(FieldError::new("return_scores", reason))
+}
+
 /// One weight for each channel of a layer.
 fn dense(weights: &[f32], given: &[u32], channels: u32) -> Result<Vec<f32>, String> {
     if given.is_empty() {
@@ -284,4 +300,18 @@ fn class_numbers(order: &RankOrder, classes: &[String]) -> Result<Option<HashSet
         }
     }
     if wrong.is_empty() { Ok(Some(numbers)) } else { Err(RankError::Invalid(wrong)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returned_scores_have_a_cap() {
+        check_returned(256, 1 << 19).unwrap();
+        let error = check_returned(256, (1 << 19) + 1).unwrap_err();
+        assert_eq!(error.field, "return_scores");
+        assert!(error.reason.contains("134217984") && error.reason.contains("134217728"), "{error}");
+        assert!(check_returned(usize::from(u16::MAX), u32::MAX).is_err());
+    }
 }

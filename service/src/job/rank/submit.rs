@@ -79,9 +79,9 @@ impl Jobs {
             Created::Before(job) => return Ok(job),
             Created::New(job) => job,
         };
-        let id = job.id;
+        let (id, live) = (job.id, self.enliven(job.id));
         let answered = tokio::task::spawn_blocking(move || {
-            // The task is consumed, so that nothing half changed is seen afterwards.
+            // After a panic the task is dropped, so that nothing half changed is seen.
             let answered = catch_unwind(AssertUnwindSafe(|| task.answer(id, &*store, 0)));
             if matches!(answered, Ok(Ok(_))) {
                 let _ = store.rank_progress(id, RankProgress::all(job.order.steps_total));
@@ -90,13 +90,15 @@ impl Jobs {
             let ending = match answered {
                 Ok(Ok(ranking)) => Ending::Succeeded(Made::Ranking(Box::new(ranking))),
                 Ok(Err(Unanswered::Failed(failure))) => failed(failure),
-                Ok(Err(Unanswered::Missing(_))) => failed(Failure::Index(
-                    "scores went from the index while they were read; ask again".to_owned(),
-                )),
+                // What was damaged is gone from the index by now, and is scored like all that is missing.
+                Ok(Err(Unanswered::Missing(_))) => return Err((job, task)),
                 Err(panic) => failed(Failure::Panicked(panic_text(&*panic))),
             };
-            store.finish(id, ending).unwrap_or(job)
+            Ok(store.finish(id, ending).unwrap_or(job))
         });
-        answered.await.map_err(panicked)
+        match answered.await.map_err(panicked)? {
+            Ok(job) => Ok(job),
+            Err((job, task)) => self.queue_up(job, Work { task: Task::Rank(Box::new(task)), live }, place),
+        }
     }
 }
