@@ -394,11 +394,7 @@ async fn images_that_are_new_or_changed_are_scored_alone() {
     let spec = question("twice", "noise", [unit("conv1", 1)]);
     let scored = async |refresh: bool| {
         let (_, result, scores) = check(&client, RankSpec { refresh, ..spec.clone() }).await;
-        (
-            result.images,
-            result.scored,
-            scores.by_path(0).into_iter().map(|(path, _)| path.to_owned()).collect::<Vec<_>>(),
-        )
+        (result.images, result.scored, scores.by_path(0).into_keys().map(str::to_owned).collect::<Vec<_>>())
     };
     assert_eq!((20, 20), (scored(false).await.0, 20));
     for (path, bytes) in noises(900, 3, SIDE, 2) {

@@ -204,7 +204,7 @@ async fn check_wrong(client: &Client, fields: &[&str], words: &[&str], change: i
 }
 
 #[tokio::test]
-async fn names_and_counts_that_are_wrong() {
+async fn names_and_places_that_are_wrong() {
     let album = Album::of(&noises(40, 4, 16, 2));
     let server = Setup::new().dataset("noise", album.location()).start();
     let client = &server.client().await;
@@ -230,6 +230,22 @@ async fn names_and_counts_that_are_wrong() {
     })
     .await;
     check_wrong(client, &["spec.reducer"], &["17"], |spec| spec.reducer = 17).await;
+    let model = RankSpec { model: "twise".into(), ..question("", "noise", [unit("conv1", 1)]) };
+    check_refused(
+        &client.submit_rank(model).await.unwrap_err(),
+        Code::NotFound,
+        "MODEL_NOT_FOUND",
+        &["`twise`", "`twice`"],
+    );
+    // Nothing of this was queued or scored.
+    assert_eq!(ranked(client, &question("twice", "noise", [unit("conv1", 1)])).await.scored, 4);
+}
+
+#[tokio::test]
+async fn counts_that_are_wrong() {
+    let album = Album::of(&noises(40, 4, 16, 2));
+    let server = Setup::new().dataset("noise", album.location()).start();
+    let client = &server.client().await;
     check_wrong(client, &["spec.units"], &["required"], |spec| spec.units.clear()).await;
     let many = |spec: &mut RankSpec| spec.units = (0..257).map(|_| unit("conv1", 0)).collect();
     check_wrong(client, &["spec.units"], &["257", "256"], many).await;
@@ -260,13 +276,6 @@ async fn names_and_counts_that_are_wrong() {
     let pictures = HitPictures { thumbnails: true, crops: true, heat_maps: true, side: None };
     let lavish = |spec: &mut RankSpec| (spec.top_k, spec.pictures) = (Some(700), Some(pictures));
     check_wrong(client, &["spec.pictures"], &["1400", "4096"], lavish).await;
-    let model = RankSpec { model: "twise".into(), ..question("", "noise", [unit("conv1", 1)]) };
-    check_refused(
-        &client.submit_rank(model).await.unwrap_err(),
-        Code::NotFound,
-        "MODEL_NOT_FOUND",
-        &["`twise`", "`twice`"],
-    );
     // Nothing of this was queued or scored.
     assert_eq!(ranked(client, &question("twice", "noise", [unit("conv1", 1)])).await.scored, 4);
 }
@@ -469,6 +478,9 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What is done to a file.
+type Damage = fn(&mut Vec<u8>);
+
 /// Whichever byte of a segment is damaged, and where a file is cut off: the answer is right, and images are scored again.
 #[tokio::test]
 async fn a_damaged_segment_is_dropped_and_scored_again() {
@@ -478,7 +490,7 @@ async fn a_damaged_segment_is_dropped_and_scored_again() {
     let setup = || Setup::new().index(folder.path()).dataset("noise", album.location()).start();
     let spec = question("twice", "noise", [unit("conv1", 1)]);
     let first = ranked(&setup().client().await, &spec).await;
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("header", |bytes| bytes[50] ^= 1),
         ("sums", |bytes| bytes[100] ^= 0x80),
         ("ids", |bytes| bytes[96 + 8 * 12 + 5] ^= 0x10),

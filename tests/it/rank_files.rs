@@ -200,6 +200,20 @@ async fn thumbnails_crops_and_heat_maps_show_what_they_say() {
         assert!(map != seen, "{hit:?}");
     }
     check_hottest(&client, &whole).await;
+    check_windows(&whole);
+    let (_, tiny) =
+        client.rank(RankSpec { pictures: pictures(true, false, true, Some(16)), ..spec.clone() }).await;
+    for hit in hits(&tiny) {
+        assert_eq!(decoded(&client, hit.thumbnail.as_ref()).await.dimensions(), (16, 16));
+        assert!(hit.crop.is_none());
+        assert!(hit.heat_map.as_ref().is_none_or(|map| (map.width, map.height) == (16, 16)));
+    }
+    let (_, usual) = client.rank(RankSpec { pictures: pictures(true, false, false, None), ..spec }).await;
+    assert!(hits(&usual).all(|hit| hit.thumbnail.as_ref().is_some_and(|picture| picture.width == 64)));
+}
+
+/// Units of an early layer see parts, those of the output everything.
+fn check_windows(whole: &RankResult) {
     let small = &whole.units[0].groups[0]
         .hits
         .iter()
@@ -215,15 +229,6 @@ async fn thumbnails_crops_and_heat_maps_show_what_they_say() {
         assert_eq!((window.top, window.left, window.bottom, window.right), (0, 0, 64, 64));
         assert!(hit.heat_map.is_none(), "a layer without positions has no map");
     }
-    let (_, tiny) =
-        client.rank(RankSpec { pictures: pictures(true, false, true, Some(16)), ..spec.clone() }).await;
-    for hit in hits(&tiny) {
-        assert_eq!(decoded(&client, hit.thumbnail.as_ref()).await.dimensions(), (16, 16));
-        assert!(hit.crop.is_none());
-        assert!(hit.heat_map.as_ref().is_none_or(|map| (map.width, map.height) == (16, 16)));
-    }
-    let (_, usual) = client.rank(RankSpec { pictures: pictures(true, false, false, None), ..spec }).await;
-    assert!(hits(&usual).all(|hit| hit.thumbnail.as_ref().is_some_and(|picture| picture.width == 64)));
 }
 
 /// The map is the most colourful about where the score was reached.

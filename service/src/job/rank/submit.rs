@@ -91,14 +91,17 @@ impl Jobs {
                 Ok(Ok(ranking)) => Ending::Succeeded(Made::Ranking(Box::new(ranking))),
                 Ok(Err(Unanswered::Failed(failure))) => failed(failure),
                 // What was damaged is gone from the index by now, and is scored like all that is missing.
-                Ok(Err(Unanswered::Missing(_))) => return Err((job, task)),
+                Ok(Err(Unanswered::Missing(_))) => return Err(Box::new((job, task))),
                 Err(panic) => failed(Failure::Panicked(panic_text(&*panic))),
             };
             Ok(store.finish(id, ending).unwrap_or(job))
         });
         match answered.await.map_err(panicked)? {
             Ok(job) => Ok(job),
-            Err((job, task)) => self.queue_up(job, Work { task: Task::Rank(Box::new(task)), live }, place),
+            Err(left) => {
+                let (job, task) = *left;
+                self.queue_up(job, Work { task: Task::Rank(Box::new(task)), live }, place)
+            }
         }
     }
 }
