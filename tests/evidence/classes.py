@@ -5,10 +5,10 @@ is left out where it does not start.
 
 Method. `unitscope-demo-pictures` draws 100 pictures of each of the 16 classes from a seed that training did not use (1 is the training's). The
 server ranks them by the 16 units of `logits`: of the 144 pictures in the first nines at least 95 % must be of the unit's class. The same files are
-then a CSV manifest, WebDataset shards (with a `.cls` beside each picture) and a bucket; before each the tables of the index are deleted, so that every picture is read and scored from there. Scores must be
-the folder's bit for bit, and the first nine the same pictures with the same classes.
+then a CSV manifest, WebDataset shards (with a `.cls` beside each picture) and a bucket; before each the tables of the index are deleted, so that
+every picture is read and scored from there. Scores must be the folder's bit for bit, and the first nine the same pictures with the same classes.
 
-The evidence card of the 16 units must show the same first nines (`--no-card` leaves it out: its pictures take a minute).
+The evidence card of the 16 units must show the same first nines (`--no-card` leaves it out).
 
 Prints a line a unit and a line a source; writes target/evidence/classes/report.json. Exits 1 if something differs.
 """

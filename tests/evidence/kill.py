@@ -2,12 +2,12 @@
 
 Needs NumPy and what `make demo` builds; no network but the demo model. Run it by `make evidence-kill`.
 
-Method. A reference is scored once, undisturbed: every unit of every layer, over all pictures, which `unitscope-demo-pictures` draws. Then, in each round, the
-dataset grows by some of them, or, in every fifth round, all tables are deleted besides, so that all are scored anew; the server is asked to score
-every layer and gets SIGKILL at a random moment: in every second round at any moment of what the job is expected to take, in the others within 0.2 s after a
-file begins to be written. It is started again on the same index folder, and asked for the scores of every unit of every layer. They must equal
-the reference, bit for bit: passes have one shape. A round fails if they do not, if a request fails, or if an image is left out. Tables grow by a segment a
-round, so that merges in the background are hit as well.
+Method. A reference is scored once, undisturbed: every unit of every layer, over all pictures, which `unitscope-demo-pictures` draws. Then, in each
+round, the dataset grows by some of them, or, in every fifth round, all tables are deleted besides, so that all are scored anew; the server is asked
+to score every layer and gets SIGKILL at a random moment: in every second round at any moment of what the job is expected to take, in the others
+within 0.2 s after a file begins to be written. It is started again on the same index folder, and asked for the scores of every unit of every
+layer. They must equal the reference, bit for bit: passes have one shape. A round fails if they do not, if a request fails, or if an image is left
+out. Tables grow by a segment a round, so that merges in the background are hit as well.
 
 Prints a line a round; writes target/evidence/kill/report.json and the server's log. Exits 1 if a round fails.
 """
@@ -159,8 +159,9 @@ def main():
         done.append(one)
         (CACHE / "report.json").write_text(json.dumps(done, indent=1))
         print(
-            f"round {number + 1}: {one['wanted']} of {one['images']} pictures to score; killed after {one['killed_s']:.2f} s, {one['written']} of {tables} tables"
-            f" had new segments, {one['unfinished']} files were unfinished; {one['again']} scored again: {'right' if one['right'] else 'WRONG'}",
+            f"round {number + 1}: {one['wanted']} of {one['images']} pictures to score; killed after {one['killed_s']:.2f} s,"
+            f" {one['written']} of {tables} tables had new segments, {one['unfinished']} files were unfinished;"
+            f" {one['again']} scored again: {'right' if one['right'] else 'WRONG'}",
             flush=True,
         )
     report(done, tables)
@@ -168,11 +169,13 @@ def main():
 
 
 def report(done, tables):
-    count = lambda of: sum(1 for one in done if of(one))
-    print(
-        f"\n{count(lambda one: one['right'])} of {len(done)} rounds are right. At the kill no table had new segments in {count(lambda one: one['written'] == 0)} rounds, some"
-        f" had in {count(lambda one: 0 < one['written'] < tables)}, all in {count(lambda one: one['written'] == tables)}; in {count(lambda one: one['unfinished'])} a file was unfinished."
-    )
+    def count(of):
+        return sum(map(of, done))
+
+    none, every = count(lambda one: one["written"] == 0), count(lambda one: one["written"] == tables)
+    print(f"\n{count(lambda one: one['right'])} of {len(done)} rounds are right.")
+    print(f"At the kill no table had new segments in {none} rounds, some had in {len(done) - none - every}, all in {every}.")
+    print(f"In {count(lambda one: one['unfinished'] > 0)} rounds a file was unfinished.")
     # What it says on its way, of which there should be nothing.
     lines = pathlib.Path(CACHE / "server.log").read_text().splitlines()
     warned = [line for line in lines if " WARN " in line or " ERROR " in line]

@@ -15,8 +15,8 @@ For the same three layers, and their `:pre`, the first and last nine images of e
 order, ties by image id (the first half of the file's BLAKE3). Another image in a place is a swap, and allowed, where PyTorch's scores of the
 two differ by less than 1e-5 of the larger.
 
-Everything is kept under target/evidence/rank (the server's index, PyTorch's scores), so that a run that was interrupted goes on; `--fresh` forgets it. Prints the
-report and writes it to target/evidence/rank/report.md and report.json. Exits 1 if a layer or a ranking differs.
+Everything is kept under target/evidence/rank (the server's index, PyTorch's scores), so that a run that was interrupted goes on; `--fresh` forgets
+it. Prints the report and writes it to target/evidence/rank/report.md and report.json. Exits 1 if a layer or a ranking differs.
 """
 
 import hashlib
@@ -142,8 +142,9 @@ class Comparison:
     def __init__(self, network, files, ranker):
         self.network, self.files, self.ranker = network, files, ranker
         listed = ranker.layers(network.name)
-        self.units = {layer.path: layer.units for layer in listed} | {f"{layer.path}:pre": layer.units for layer in listed if layer.has_pre_activation}
-        self.shapes = {layer.path: [size for axis, size in zip(layer.axes, layer.shape) if axis in ("height", "width")] for layer in listed}
+        self.units = {layer.path: layer.units for layer in listed}
+        self.units |= {f"{layer.path}:pre": layer.units for layer in listed if layer.has_pre_activation}
+        self.positions = {layer.path: [size for axis, size in zip(layer.axes, layer.shape) if axis != "channel"] for layer in listed}
         plain = [layer.removesuffix(":pre") for layer in network.depths]
         self.chosen = [name for layer in plain for name in (layer, f"{layer}:pre")]
         self.wanted = [(layer, reducer) for layer in self.units for reducer in REDUCERS]
@@ -158,22 +159,30 @@ class Comparison:
         return [name | one for one in layers], [name | one for one in rankings]
 
     def pass_all(self):
-        """Every layer in one pass for each reducer, so that what follows are look-ups."""
+        """Many layers in one pass for each reducer, so that what follows are look-ups."""
         names = list(self.units)
         for reducer in REDUCERS:
             for begin in range(0, len(names), UNITS):
                 some = names[begin : begin + UNITS]
-                job = self.ranker.rank(self.network.name, self.network.name, [(some[0], 0)], reducer, layers=some)
-                seconds = job.end_time.ToNanoseconds() / 1e9 - job.create_time.ToNanoseconds() / 1e9
-                scored = job.rank_result.scored
-                print(f"{self.network.name}: {len(some)} layers, {reducer}: {scored} images scored in {seconds:.1f} s", flush=True)
-                if job.rank_result.images != len(self.files):
-                    sys.exit(f"error: {job.rank_result.images} of {len(self.files)} images have scores")
+                self.score(reducer, [self.unit(some[0], 0, reducer)], layers=some)
+        for reducer in MORE:
+            self.score(reducer, [self.unit(layer, 0, reducer) for layer in self.chosen])
+
+    def score(self, reducer, units, layers=()):
+        job = self.ask(units, reducer, layers=layers)
+        seconds = job.end_time.ToNanoseconds() / 1e9 - job.create_time.ToNanoseconds() / 1e9
+        scored, count = job.rank_result.scored, len(layers) or len(units)
+        print(f"{self.network.name}: {count} layers, {reducer}: {scored} images scored in {seconds:.1f} s", flush=True)
+        if job.rank_result.images != len(self.files):
+            sys.exit(f"error: {job.rank_result.images} of {len(self.files)} images have scores")
+
+    def unit(self, layer, channel, reducer):
+        position = [position_of(*(self.positions[layer.removesuffix(":pre")] or [1, 1]))] if reducer == "at" else []
+        return (layer, channel, *position)
 
     def groups(self, layer, reducer):
         """The channels of a layer as requests take them."""
-        position = [position_of(*(self.shapes[layer.removesuffix(":pre")] or [1, 1]))] if reducer == "at" else []
-        units = [(layer, channel, *position) for channel in range(self.units[layer])]
+        units = [self.unit(layer, channel, reducer) for channel in range(self.units[layer])]
         return [units[begin : begin + UNITS] for begin in range(0, len(units), UNITS)]
 
     def ask(self, units, reducer, **others):
@@ -217,14 +226,16 @@ class Comparison:
                         verdict = "same" if hit == right else "swapped" if abs(a - b) < SWAP * max(abs(a), abs(b)) else "other"
                         counts[verdict] += 1
                         if verdict == "other":
-                            others.append({"channel": channel, "pick": group["pick"], "nth": nth + 1, "score": a, "of": b, "server": group["hits"][nth]["score"]})
+                            where = {"channel": channel, "pick": group["pick"], "nth": nth + 1}
+                            others.append({**where, "score": a, "of": b, "server": group["hits"][nth]["score"]})
             self.ranker.forget(job)
         return {"layer": layer, "reducer": reducer, "units": len(expected), **counts, "others": others}
 
 
 def page(layers, rankings):
     """The report's tables."""
-    lines = ["| Network | Reducer | Layers | Units × images | Agree | Largest difference, of the layer's largest score | At |", "|---|---|---|---|---|---|---|"]
+    lines = ["| Network | Reducer | Layers | Units × images | Agree | Largest difference, of the layer's largest score | At |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for network in NETWORKS:
         for reducer in [*REDUCERS, *MORE]:
             of = [one for one in layers if one["network"] == network and one["reducer"] == reducer]
@@ -258,6 +269,8 @@ def main():
     parser.add_argument("--fresh", action="store_true", help="forget what is kept")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    if options.threads:
+        torch.set_num_threads(options.threads)
     if options.fresh:
         shutil.rmtree(CACHE, ignore_errors=True)
     networks = [Network(name) for name in options.network or NETWORKS]

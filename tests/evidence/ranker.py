@@ -8,6 +8,7 @@ import csv
 import functools
 import io
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def common(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
     parser.add_argument("--plugins", type=pathlib.Path, default=ROOT / "target/plugins", help="for cards, which hold optimized pictures")
-    parser.add_argument("--threads", type=int, help="of the server [default: all cores]")
+    parser.add_argument("--threads", type=int, help="of the server, and of PyTorch [default: all cores]")
     return parser
 
 
@@ -114,12 +115,18 @@ class Ranker:
         self.channel.close()
         self.server = None
 
-    def peak_bytes(self):
-        """Of the server's memory, so far."""
+    def memory_bytes(self, part):
+        """Of the server: `VmHWM`, the most that was resident so far, or another field of proc(5)."""
         for line in pathlib.Path(f"/proc/{self.server.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{part}:"):
                 return int(line.split()[1]) * 1024
         sys.exit("error: this system does not say how much memory the server used")
+
+    def core_seconds(self):
+        """That the server's threads have run for, so far."""
+        # Behind the command in brackets, which may hold spaces: the 14th and 15th field of proc(5).
+        fields = pathlib.Path(f"/proc/{self.server.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def layers(self, model):
         """Of a model, which is loaded then: the listed layers that have channels."""
