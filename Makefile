@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench evidence evidence-quick evidence-targets evidence-lucent
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench bench-rank evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -57,6 +57,11 @@ bench: libtorch ## Time the engine's step against PyTorch's (needs torch 2.11 in
 	$(CARGO) build --release -p unitscope-engine --example step_time
 	$(PYTHON) tests/bench/step.py
 
+bench-rank: libtorch test-clients ## Time Rank against PyTorch with a DataLoader (needs tests/evidence/requirements.txt, and ../shared/data)
+	$(CARGO) build --release -p unitscope-server
+	$(CARGO) build --release -p unitscope-engine --example decode_time
+	$(PYTHON) tests/bench/rank.py --binaries $(TARGET)/release --decode-time $(TARGET)/release/examples/decode_time $(BENCH)
+
 evidence: libtorch plugins ## Hold pictures of units against real images, judged by PyTorch (hours; needs tests/evidence/requirements.txt)
 	$(CARGO) build --release -p unitscope-server -p unitscope
 	$(PYTHON) tests/evidence/evidence.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
@@ -71,3 +76,15 @@ evidence-targets: libtorch plugins ## Ask for given activations, and see by PyTo
 evidence-lucent: libtorch plugins ## Hold pictures of units against lucent's (needs tests/evidence/requirements-lucent.txt as well)
 	$(CARGO) build --release -p unitscope-server -p unitscope
 	$(PYTHON) tests/evidence/against_lucent.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
+
+evidence-rank: libtorch test-clients ## Hold Rank's scores and order of images against PyTorch's (minutes; needs tests/evidence/requirements.txt)
+	$(CARGO) build --release -p unitscope-server
+	$(PYTHON) tests/evidence/rank.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
+
+evidence-kill: libtorch test-clients ## Kill the server 50 times while it writes its index, and see whether it is right (needs NumPy)
+	$(CARGO) build --release -p unitscope-server -p unitscope-demo
+	$(PYTHON) tests/evidence/kill.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)
+
+evidence-classes: libtorch plugins test-clients ## See that the demo's class units rank their class first, from a folder, a manifest, shards and S3 (needs NumPy)
+	$(CARGO) build --release -p unitscope-server -p unitscope-demo
+	$(PYTHON) tests/evidence/classes.py --binaries $(TARGET)/release --plugins $(TARGET)/plugins $(EVIDENCE)

@@ -53,14 +53,13 @@ class Network:
 
     def cut(self, layer):
         """The exported module up to what leaves `layer`, or with `:pre` up to what its activation is given."""
+        return self.tapped([layer], lambda ends: ends[0])
+
+    def tapped(self, layers, outputs=tuple):
+        """The exported module up to what leaves these layers, as `cut` has it: it returns a tuple."""
         module = self.program.module()
-        path = layer.removesuffix(":pre")
-        inside = [node for node in module.graph.nodes if path in (p for p, _ in node.meta.get("nn_module_stack", {}).values())]
-        leaving = [node for node in inside if any(user not in inside for user in node.users)]
-        if len(leaving) != 1:
-            sys.exit(f"error: {len(leaving)} values leave layer `{path}` of {self.name}, not one")
-        end = before_activation(module.graph, leaving[0]) if layer != path else leaving[0]
-        next(node for node in module.graph.nodes if node.op == "output").args = (end,)
+        ends = outputs([self.end(module.graph, layer) for layer in layers])
+        next(node for node in module.graph.nodes if node.op == "output").args = (ends,)
         # The exporter's check of input shapes is no part of the network.
         for node in [node for node in module.graph.nodes if node.op == "call_module" and "guard" in str(node.target)]:
             module.graph.erase_node(node)
@@ -68,6 +67,14 @@ class Network:
         module.graph._codegen = torch.fx.graph.CodeGen()
         module.recompile()
         return module.requires_grad_(False)
+
+    def end(self, graph, layer):
+        path = layer.removesuffix(":pre")
+        inside = [node for node in graph.nodes if path in (p for p, _ in node.meta.get("nn_module_stack", {}).values())]
+        leaving = [node for node in inside if any(user not in inside for user in node.users)]
+        if len(leaving) != 1:
+            sys.exit(f"error: {len(leaving)} values leave layer `{path}` of {self.name}, not one")
+        return before_activation(graph, leaving[0]) if layer != path else leaving[0]
 
     def normalize(self, pictures):
         """[n, 3, h, w], RGB, 0 … 1, to what the network takes."""

@@ -4,16 +4,14 @@ import hashlib
 import json
 import os
 import pathlib
-import select
 import shutil
 import subprocess
 import sys
 import time
 
+import server
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Loading plugins and binding a port take less than a second; a cold disk may take long to read libtorch.
-START_S = 60
-STOP_S = 10
 # Of the client: all went well, and every picture is dead, which is for the judge to say more about.
 DONE, ALL_DEAD = 0, 5
 
@@ -29,27 +27,13 @@ class Studio:
         return self
 
     def __exit__(self, *_):
-        if self.server is None:
-            return
-        self.server.terminate()
-        try:
-            self.server.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait()
+        if self.server is not None:
+            server.stop(self.server)
 
     def start(self):
         command = [self.binaries / "unitscope-server", "--models", self.models, "--plugins", self.plugins, "--listen", "127.0.0.1:0"]
         command += ["--threads", str(self.threads)] if self.threads else []
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.log, "a") as log:
-            # A session of its own: Ctrl-C must reach the client and this script, which then stops the server.
-            self.server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
-        ready, _, _ = select.select([self.server.stdout], [], [], START_S)
-        word, _, address = (self.server.stdout.readline() if ready else "").strip().rpartition(" ")
-        if word != "listening on":
-            sys.exit(f"error: the server does not start; its log is {os.path.relpath(self.log)}")
-        self.address = address
+        self.server, self.address = server.start(command, self.log)
         # What pictures are made with, in short: other builds may make others.
         digest = hashlib.sha256()
         for path in [self.binaries / "unitscope-server", *sorted(self.plugins.glob("*.so"))]:
