@@ -198,25 +198,19 @@ impl Model {
         self.prepared(redirect(self.cut(layers)?, reach), device)
     }
 
-    /// The same network for [`Program::watch`] alone, which shows these layers without keeping them.
+    /// The network for [`Program::watch`] alone, which shows these layers without keeping them. Batch norms are not folded: a convolution whose output is
+    /// read cannot be, so that what a layer computes would depend, in its last bits, on which others are read beside it.
     ///
     /// # Errors
     /// As [`Model::program`].
     pub fn passing_program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
-        let (graph, weights) = self.folded(self.cut(layers)?)?;
-        Program::passing(&graph, &weights, device)
+        Program::passing(&self.cut(layers)?, &self.weights, device)
     }
 
     fn prepared(&self, graph: Graph, device: Device) -> Result<Program, ModelError> {
-        let (graph, weights) = self.folded(graph)?;
-        Program::new(&graph, &weights, device)
-    }
-
-    fn folded(&self, graph: Graph) -> Result<(Graph, Weights), ModelError> {
         let shapes = self.shapes_at(self.manifest.input.height, self.manifest.input.width)?;
         let (graph, foldings) = fold(graph, |id| shapes.get(&id).map(Vec::len));
-        let weights = self.weights.folded(&foldings)?;
-        Ok((graph, weights))
+        Program::new(&graph, &self.weights.folded(&foldings)?, device)
     }
 }
 

@@ -140,6 +140,25 @@ fn scores_are_the_networks_whatever_the_threads() {
     }
 }
 
+/// To the bit: rows of one table may come from passes that read different layers.
+#[test]
+fn scores_do_not_depend_on_the_layers_that_are_read_beside() {
+    let model = demo();
+    let files = files(3, model.manifest().input.height);
+    let score = |readings: &[Reading]| {
+        let feed = Memory::new(files.clone());
+        Scorer::new(&model, readings, Device::Cpu).unwrap().run(&feed, 1).unwrap();
+        feed.scored.into_inner().unwrap()
+    };
+    let all: Vec<Reading> = model.layers().iter().map(|layer| reading(&layer.path, Reducer::Max)).collect();
+    let together = score(&all);
+    for (place, one) in all.iter().enumerate().step_by(3) {
+        for (tag, columns) in score(std::slice::from_ref(one)) {
+            assert_eq!(columns[0], together[&tag][place], "image {tag}, {}", one.layer);
+        }
+    }
+}
+
 #[test]
 fn a_pass_ends_when_it_shall() {
     let model = demo();
