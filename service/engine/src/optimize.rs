@@ -6,7 +6,7 @@ mod buffer;
 mod evaluate;
 #[cfg(test)]
 mod golden_tests;
-pub(crate) mod input;
+mod input;
 mod limits;
 mod loss;
 mod objective;
