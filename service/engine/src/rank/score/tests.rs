@@ -157,10 +157,16 @@ fn scores_do_not_depend_on_the_layers_that_are_read_beside() {
         feed.scored.into_inner().unwrap()
     };
     let all: Vec<Reading> = model.layers().iter().map(|layer| reading(&layer.path, Reducer::Max)).collect();
-    let together = score(&all);
-    for (place, one) in all.iter().enumerate().step_by(3) {
-        for (tag, columns) in score(std::slice::from_ref(one)) {
-            assert_eq!(columns[0], together[&tag][place], "image {tag}, {}", one.layer);
+    let alone: Vec<_> = all.iter().map(|one| score(std::slice::from_ref(one))).collect();
+    // Every layer, and every second and third: then memory of a layer that is not read comes to be that of one that is.
+    for step in 1..=3 {
+        let some: Vec<usize> = (0..all.len()).step_by(step).collect();
+        let readings: Vec<Reading> = some.iter().map(|place| all[*place].clone()).collect();
+        for (tag, columns) in score(&readings) {
+            for (column, place) in columns.iter().zip(&some) {
+                let layer = &all[*place].layer;
+                assert_eq!(*column, alone[*place][&tag][0], "image {tag}, {layer}, every {step}");
+            }
         }
     }
 }
