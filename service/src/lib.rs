@@ -56,7 +56,7 @@ pub enum RunError {
     Listener(#[from] tonic::transport::Error),
 }
 
-/// Serves on `listener` until `shutdown` is ready; then stops the running job within one step, ends all streams, and returns within
+/// Serves on `listener` until `shutdown` is ready, and calls `ready` once nothing more can keep it from that; then stops the running job within one step, ends all streams, and returns within
 /// [`DRAIN`] + [`CLOSE`].
 ///
 /// # Errors
@@ -64,6 +64,7 @@ pub enum RunError {
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    ready: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let health = HealthReporter::new();
@@ -101,6 +102,7 @@ pub async fn run(
     };
     // First: clients that connected while plugins were loaded are answered at once.
     set_health(&health, ServingStatus::Serving).await;
+    ready();
     let mut serving = tokio::spawn(serve(listener, services, health.clone(), until));
     tracing::info!(device = place.device, threads = config.threads, models = %config.models.display(), "serving");
     tokio::select! {

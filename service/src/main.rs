@@ -37,14 +37,14 @@ async fn serve(config: Config) -> Result<(), String> {
     let address = listener.local_addr().map_err(unbound)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     // Scripts wait for this line; it is the only one on stdout.
-    println!("listening on {address}");
+    let ready = move || println!("listening on {address}");
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    unitscope_server::run(listener, config, shutdown).await.map_err(|error| error.to_string())
+    unitscope_server::run(listener, config, ready, shutdown).await.map_err(|error| error.to_string())
 }
 
 fn start_log(config: &Config) -> Result<(), String> {

@@ -515,9 +515,8 @@ async fn a_damaged_segment_is_dropped_and_scored_again() {
 async fn an_index_has_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Setup::new().index(folder.path()).start();
-    let mut other = Setup::new().index(folder.path()).start();
-    assert_eq!(other.exit_code().await, Some(1));
-    let log = other.log();
+    let (code, printed, log) = Setup::new().index(folder.path()).fail();
+    assert_eq!((code, printed.as_str()), (Some(1), ""), "{log}");
     assert!(
         log.contains("belongs to another server") && log.contains("give this one another folder"),
         "{log}"

@@ -73,6 +73,28 @@ impl Setup {
 
     /// Starts the server and waits until it listens.
     pub fn start(self) -> Server {
+        let (command, folder) = self.command();
+        Server::spawn(command, folder)
+    }
+
+    /// Starts a server that must end by itself, and gives its exit code, what it printed and what it logged.
+    pub fn fail(self) -> (Option<i32>, String, String) {
+        let (mut command, _folder) = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("cargo has just built the server");
+        let deadline = Instant::now() + START;
+        while process.try_wait().expect("a child can be asked for").is_none() {
+            if Instant::now() > deadline {
+                let _ = process.kill();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let ended = process.wait_with_output().expect("its pipes can be read");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (ended.status.code(), text(&ended.stdout), text(&ended.stderr))
+    }
+
+    fn command(self) -> (Command, TempDir) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let link = |kind: &str, targets: &[PathBuf]| {
             let into = folder.path().join(kind);
@@ -94,7 +116,7 @@ impl Setup {
         own.filter(|name| name.to_string_lossy().starts_with("UNITSCOPE_")).for_each(|name| {
             command.env_remove(name);
         });
-        Server::spawn(command, folder)
+        (command, folder)
     }
 }
 

@@ -1,14 +1,14 @@
 //! `CardService`: new cards.
 
-use super::required;
+use super::{Admitted, admit, required};
 use crate::data::models::Models;
 use crate::job::Jobs;
 use crate::job::card::CardSubmission;
 use crate::job::rank::Rankings;
-use crate::job::submit::{Reserved, SubmitError};
+use crate::job::submit::SubmitError;
 use crate::limits::Limits;
 use crate::rpc::from_proto::{self, Context, ModelFacts};
-use crate::rpc::{status, to_proto};
+use crate::rpc::to_proto;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use unitscope_proto::v1 as proto;
@@ -36,13 +36,9 @@ impl proto::card_service_server::CardService for CardHandlers {
         request: Request<proto::RenderCardRequest>,
     ) -> Result<Response<proto::Job>, Status> {
         let request = request.into_inner();
-        let key = from_proto::request_key(&request.request_id, request.spec.as_ref())
-            .map_err(|error| status::invalid(vec![error]))?;
-        let place = match self.jobs.reserve(key.as_ref())? {
-            Reserved::Before(job) => {
-                return Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())));
-            }
-            Reserved::Place(place) => place,
+        let (place, key) = match admit(&self.jobs, &request.request_id, request.spec.as_ref())? {
+            Admitted::New(place, key) => (place, key),
+            Admitted::Before(job) => return Ok(Response::new(*job)),
         };
         let spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;

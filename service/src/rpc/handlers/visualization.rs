@@ -1,11 +1,11 @@
 //! `VisualizationService`: new jobs, and their progress.
 
-use super::{PartSender, Parts, job_id, required};
+use super::{Admitted, PartSender, Parts, admit, job_id, required};
 use crate::data::models::Models;
 use crate::job::Jobs;
 use crate::job::follow::Update;
 use crate::job::rank::{RankSubmission, Rankings};
-use crate::job::submit::{Reserved, Submission, SubmitError};
+use crate::job::submit::{Submission, SubmitError};
 use crate::limits::{Limits, PREVIEW_MIN_SIDE_PX, PREVIEW_SIDE_PX, STREAM_BUFFER};
 use crate::rpc::from_proto::{self, Context, ModelFacts};
 use crate::rpc::{status, to_proto};
@@ -38,13 +38,9 @@ impl Visualization {
 impl proto::visualization_service_server::VisualizationService for Visualization {
     async fn rank(&self, request: Request<proto::RankRequest>) -> Result<Response<proto::Job>, Status> {
         let request = request.into_inner();
-        let key = from_proto::request_key(&request.request_id, request.spec.as_ref())
-            .map_err(|error| status::invalid(vec![error]))?;
-        let place = match self.jobs.reserve(key.as_ref())? {
-            Reserved::Before(job) => {
-                return Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())));
-            }
-            Reserved::Place(place) => place,
+        let (place, key) = match admit(&self.jobs, &request.request_id, request.spec.as_ref())? {
+            Admitted::New(place, key) => (place, key),
+            Admitted::Before(job) => return Ok(Response::new(*job)),
         };
         let spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;
@@ -61,13 +57,9 @@ impl proto::visualization_service_server::VisualizationService for Visualization
         request: Request<proto::OptimizeRequest>,
     ) -> Result<Response<proto::Job>, Status> {
         let request = request.into_inner();
-        let key = from_proto::request_key(&request.request_id, request.spec.as_ref())
-            .map_err(|error| status::invalid(vec![error]))?;
-        let place = match self.jobs.reserve(key.as_ref())? {
-            Reserved::Before(job) => {
-                return Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())));
-            }
-            Reserved::Place(place) => place,
+        let (place, key) = match admit(&self.jobs, &request.request_id, request.spec.as_ref())? {
+            Admitted::New(place, key) => (place, key),
+            Admitted::Before(job) => return Ok(Response::new(*job)),
         };
         let spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;

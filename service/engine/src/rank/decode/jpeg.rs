@@ -15,8 +15,8 @@ const NAME: &str = "JPEG";
 pub fn decode(file: &[u8]) -> Result<(RgbImage, Orientation), DecodeError> {
     let broken = |error: zune_jpeg::errors::DecodeErrors| DecodeError::broken(NAME, error);
     let head = Head::of(file).filter(|head| head.is_complete(file)).ok_or(DecodeError::Truncated(NAME))?;
-    // Strict: damaged data is an error, not a grey rest. It also refuses stray bytes between the parts of the head, which do no
-    // harm and which libjpeg skips.
+    // Strict: what makes no sense is an error where the decoder sees it. A gap before the end's marker it does not see, and Pillow neither: the
+    // rest is grey then. It also refuses stray bytes between the parts of the head, which do no harm and which libjpeg skips.
     let options = DecoderOptions::default()
         .set_strict_mode(!head.stray)
         .set_max_width(usize::from(u16::MAX))
