@@ -94,12 +94,15 @@ def expected(network, cases: Cases) -> None:
     once = [entry for entry in seen if sum(other[0] == entry[0] for other in seen) == 1 and entry[2].dim() >= 2]
     spatial = [entry for entry in once if entry[2].dim() in (3, 4) and entry[2].shape[0] == 2]
     gradients = []
+    other = copy.deepcopy(network.module).to(memory_format=torch.channels_last)
     for part in (0.2, 0.5, 0.9):
         path, _, value = spatial[int(part * (len(spatial) - 1))]
         axis = channel_axis(value)
-        channel = value.shape[axis] // 2
-        plain = gradient(network.module, image, path, channel, axis)
-        other = copy.deepcopy(network.module).to(memory_format=torch.channels_last)
+        # Random networks have channels that are off; the first live one from the middle on is asked for.
+        for channel in range(value.shape[axis] // 2, value.shape[axis]):
+            plain = gradient(network.module, image, path, channel, axis)
+            if plain.norm() > 0:
+                break
         own = gradient(other, image.to(memory_format=torch.channels_last), path, channel, axis)
         difference = ((own - plain).norm() / plain.norm()).item()
         gradients.append({"layer": path, "channel": channel, "axis": axis, "value": cases.store(plain), "own": difference})

@@ -22,7 +22,9 @@ pub enum ModelError {
         reason: String,
     },
     /// The model file is no sound archive.
-    #[error("the model file is not a sound .pt2 archive: {0}; save it again with torch.export.save")]
+    #[error(
+        "the model file is not a sound archive: {0}; save it again with torch.export.save or torch.jit.save"
+    )]
     Archive(String),
     /// The TorchScript file cannot be read.
     #[error(

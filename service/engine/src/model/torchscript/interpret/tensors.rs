@@ -141,8 +141,11 @@ impl Interpreter<'_> {
         if name == "tensor" {
             return self.new_tensor(instruction, inputs);
         }
+        let makes_its_own = !inputs.iter().any(|input| matches!(input, Value::Tensor(_)));
         let mut arguments = Vec::with_capacity(inputs.len());
         for (argument, value) in instruction.names.iter().zip(inputs) {
+            // A new tensor lies where the network runs, whatever the default is.
+            let value = if makes_its_own && argument == "device" { &Value::Device } else { value };
             // Pinned memory serves copies to another device only.
             if argument != "pin_memory" {
                 arguments.push((argument.clone(), self.argument(argument, value, instruction)?));
