@@ -49,7 +49,7 @@ impl Model {
         let manifest = Manifest::load(folder)?;
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut archive = Archive::open(&folder.join(&manifest.file))?;
-        let exported = pt2::read(&mut archive)?;
+        let exported = pt2::read(&archive)?;
         let (input, channels) = (exported.input, manifest.input.channels.count());
         if input.channels != channels {
             return Err(ModelError::Input(format!(
@@ -68,7 +68,7 @@ impl Model {
         let shapes = trace(&graph, &weights, [batch, channels, height, width])?;
         let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
         let infos = layers.iter().map(|layer| layer.info.clone()).collect();
-        let digest = archive.digest().to_owned();
+        let digest = archive.digest()?.to_owned();
         let shapes = Mutex::new(HashMap::from([((height, width), shapes)]));
         let supports = Mutex::default();
         Ok(Self { name, manifest, digest, input, graph, weights, layers, infos, shapes, supports })
