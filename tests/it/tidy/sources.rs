@@ -225,6 +225,7 @@ const UNSAFE: &[&str] = &[
     "service/engine/src/model/shim.rs",
     "service/engine/src/model/torchscript/reader.rs",
     "service/engine/src/model/weights.rs",
+    "service/engine/src/model/weights/storage.rs",
     "service/engine/src/optimize/buffer.rs",
     "service/engine/src/plugin/call.rs",
     "service/engine/src/plugin/check.rs",

@@ -13,6 +13,12 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Somebody wrote to the model file while it was being read.
+    #[error("`{}` changed while it was read; load it again once it is written, and put a new file in place by renaming it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// `model.toml` is missing a key or holds a value that no model can have.
     #[error("`{}`: {reason}", path.display())]
     Manifest {

@@ -65,11 +65,11 @@ impl Model {
         let size = [manifest.input.height, manifest.input.width];
         let channels = manifest.input.channels.count();
         let (script, program) = if torchscript::is_script(&archive) {
-            let script = Script::read(&mut archive, reader)?;
+            let script = Script::read(&archive, reader)?;
             let program = script.program(channels, size)?;
             (Some(script), program)
         } else {
-            (None, pt2::read(&mut archive)?)
+            (None, pt2::read(&archive)?)
         };
         let input = program.input;
         if input.channels != channels {
@@ -86,7 +86,7 @@ impl Model {
         let shapes = trace(&graph, &weights, [batch, channels, size[0], size[1]])?;
         let layers = Arc::new(Layers::new(&name, &graph, &sites, &shapes, u64::from(batch)));
         let infos = layers.iter().map(|layer| layer.info.clone()).collect();
-        let digest = archive.digest().to_owned();
+        let digest = archive.digest()?.to_owned();
         let lowered = Arc::new(program.graph);
         let network = Arc::new(Network { lowered, graph: Arc::new(graph), layers, shapes });
         let networks = Mutex::new(HashMap::from([(size, network.clone())]));

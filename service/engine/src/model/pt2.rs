@@ -33,7 +33,7 @@ const MAJOR: u64 = 8;
 ///
 /// # Errors
 /// [`ModelError`] of every kind that a file can have.
-pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
+pub fn read(archive: &Archive) -> Result<Exported, ModelError> {
     const MODEL: &str = "models/model.json";
     if !archive.contains(MODEL) {
         return Err(ModelError::archive(format!(
@@ -66,7 +66,7 @@ pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
 }
 
 /// A small entry that has one known content; torch.export.save writes it, so its absence is an error too.
-fn check_text(archive: &mut Archive, entry: &str, expected: &str) -> Result<(), ModelError> {
+fn check_text(archive: &Archive, entry: &str, expected: &str) -> Result<(), ModelError> {
     let found = archive.read(entry, limits::NAME_BYTES as u64)?;
     if found.trim_ascii() != expected.as_bytes() {
         let found = String::from_utf8_lossy(&found).escape_debug().to_string();

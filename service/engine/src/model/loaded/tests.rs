@@ -21,7 +21,7 @@ struct Golden {
 fn golden(folder: &str, file: &str, number: &str, unit: &str) -> Golden {
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut archive = Archive::open(&root.join(folder).join("model.pt2")).unwrap();
-    let exported = pt2::read(&mut archive).unwrap();
+    let exported = pt2::read(&archive).unwrap();
     let names = exported.graph.weights.iter().map(|(_, name)| name.as_str());
     let weights = Weights::load(&mut archive, &exported.stored, names).unwrap();
     let mut arrays = npz::read(&root.join(file));

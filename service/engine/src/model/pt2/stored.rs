@@ -152,7 +152,7 @@ impl StoredTensor {
 }
 
 /// Both configs of the archive, merged; parameters and buffers come first, as in `torch.export.load`.
-pub(super) fn read(archive: &mut Archive) -> Result<HashMap<String, StoredTensor>, ModelError> {
+pub(super) fn read(archive: &Archive) -> Result<HashMap<String, StoredTensor>, ModelError> {
     let mut stored = HashMap::new();
     for (folder, config) in
         [("constants", "model_constants_config.json"), ("weights", "model_weights_config.json")]

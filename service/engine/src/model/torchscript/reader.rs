@@ -53,9 +53,8 @@ fn read() -> Result<Vec<u8>, String> {
     // Opened anew, so that it has a position of its own.
     let file = File::open("/proc/self/fd/0").map_err(|error| error.to_string())?;
     let size = file.metadata().map_err(|error| error.to_string())?.len();
-    let mut archive =
-        Archive::of_file(file.try_clone().map_err(|error| error.to_string())?).map_err(words)?;
-    let ranges = super::script::tensor_entries(&mut archive).map_err(words)?;
+    let archive = Archive::opened(file.try_clone().map_err(|error| error.to_string())?).map_err(words)?;
+    let ranges = super::script::tensor_entries(&archive).map_err(words)?;
     drop(archive);
     limit(size)?;
     confine()?;

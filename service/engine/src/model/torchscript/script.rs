@@ -42,8 +42,10 @@ impl Script {
     ///
     /// # Errors
     /// [`ModelError::Script`] and [`ModelError::Format`].
-    pub fn read(archive: &mut Archive, reader: &Reader) -> Result<Self, ModelError> {
-        let json = reader.read(archive.file()?)?;
+    pub fn read(archive: &Archive, reader: &Reader) -> Result<Self, ModelError> {
+        let file = archive.file().ok_or_else(|| ModelError::archive("it is no file"))?;
+        let file = file.try_clone().map_err(|error| ModelError::Script(error.to_string()))?;
+        let json = reader.read(file)?;
         Self::parse(archive, &json)
     }
 
@@ -69,7 +71,7 @@ impl Script {
     ///
     /// # Errors
     /// [`ModelError::Format`].
-    pub fn parse(archive: &mut Archive, json: &[u8]) -> Result<Self, ModelError> {
+    pub fn parse(archive: &Archive, json: &[u8]) -> Result<Self, ModelError> {
         let document: Document = serde_json::from_slice(json)
             .map_err(|error| ModelError::format(format!("the program: {error}")))?;
         at_most(
@@ -125,9 +127,7 @@ impl Script {
 }
 
 /// The entries that hold tensors, and where their bytes lie in the file.
-pub(super) fn tensor_entries(
-    archive: &mut Archive,
-) -> Result<Vec<(String, std::ops::Range<u64>)>, ModelError> {
+pub(super) fn tensor_entries(archive: &Archive) -> Result<Vec<(String, std::ops::Range<u64>)>, ModelError> {
     let names: Vec<String> = archive
         .names()
         .filter(|name| {
@@ -140,7 +140,11 @@ pub(super) fn tensor_entries(
     names
         .into_iter()
         .map(|name| {
-            let range = archive.data_range(&name)?;
+            let range = archive.data_range(&name).ok_or_else(|| {
+                ModelError::archive(format!(
+                    "entry `{name}` is compressed or encrypted; entries must be stored as they are"
+                ))
+            })?;
             Ok((name, range))
         })
         .collect()
