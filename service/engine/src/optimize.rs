@@ -201,6 +201,7 @@ mod testing {
             snapshot_steps: vec![],
             images_per_pass: 8,
             redirect: true,
+            smooth_max_pools: false,
         }
     }
 }

@@ -15,8 +15,8 @@ use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
 use super::manifest::Manifest;
-use super::passes::redirect::{Reach, redirect};
-use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, tap};
+use super::passes::gradients::Gradients;
+use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
 use super::pt2;
 use super::weights::Weights;
 
@@ -182,20 +182,29 @@ impl Model {
     /// # Errors
     /// As [`Model::layer`]; [`ModelError::Torch`] if the device has no room.
     pub fn program(&self, layers: &[String], device: Device) -> Result<Program, ModelError> {
-        self.prepared(self.cut(layers)?, device)
+        self.program_with(layers, Gradients::default(), device)
     }
 
-    /// The same network, which computes the same values, with a gradient of 1 through activations, off or not, as far as `reach` says.
+    /// The same network, which computes the same values, with gradients of another kind.
     ///
     /// # Errors
     /// As [`Model::program`].
-    pub fn redirected_program(
+    pub fn program_with(
         &self,
         layers: &[String],
-        reach: Reach,
+        gradients: Gradients,
         device: Device,
     ) -> Result<Program, ModelError> {
-        self.prepared(redirect(self.cut(layers)?, reach), device)
+        self.prepared(gradients.of(self.cut(layers)?), device)
+    }
+
+    /// Whether an activation on the way to these layers falls where it is off (GELU, SiLU, hardswish, mish), so that a gradient that is not zero
+    /// may still lead further off.
+    ///
+    /// # Errors
+    /// As [`Model::layer`].
+    pub fn dips(&self, layers: &[String]) -> Result<bool, ModelError> {
+        Ok(activation::activations(&self.cut(layers)?).values().any(|activation| activation.dips))
     }
 
     /// The network for [`Program::watch`] alone, which shows these layers without keeping them. Batch norms are not folded: a convolution whose output is
