@@ -344,7 +344,7 @@ impl Ascent {
 /// For how many steps in a row a picture's gradient was exactly zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Life {
-    /// Through the network as it is.
+    /// Through the network as it is; also where it led back to zero, while redirected.
     off: u32,
     /// Redirected as well.
     still: u32,

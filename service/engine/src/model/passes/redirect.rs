@@ -3,8 +3,8 @@
 //! Where y = f(x) is such an activation (`activation`), it gets the slope s that f has where it is on, everywhere: z = s·x − y is lent to it (`lend`),
 //! so that the values are the same and the gradient is f' + (s − f') = s. For f = ReLU, z is min(x, 0): the form that lucid's
 //! `redirected_relu_grad` has on the side where a unit is off, without its filter by sign. Where GELU, SiLU, hardswish and mish are on, their
-//! own slopes are within 0.5 … 1.13; where they are off, they are zero or point away from where the unit is on. It is meant for images whose
-//! gradient is exactly zero, and for them alone.
+//! own slopes are within 0.5 … 1.5; where they are off, they are zero or lead further off, so that whoever uses these gradients goes on until
+//! the own ones lead on (`optimize/evaluate/backward`). It is meant for images whose gradient is exactly zero, and for them alone.
 
 use std::collections::{HashMap, HashSet};
 
