@@ -33,6 +33,7 @@ pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape};
 pub use manifest::{ChannelOrder, Input, Manifest};
+pub use passes::gradients::Gradients;
 pub use passes::redirect::Reach;
 pub use receptive::{ReceptiveField, Sight};
 

@@ -103,6 +103,7 @@ fn tiny_exports() {
         "tokens",
         "gray",
         "dead",
+        "off",
         "control",
         "stored",
         "half",

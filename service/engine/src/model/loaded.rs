@@ -15,8 +15,8 @@ use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
 use super::manifest::Manifest;
-use super::passes::redirect::{Reach, redirect};
-use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, tap};
+use super::passes::gradients::Gradients;
+use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
 use super::pt2;
 use super::torchscript::{self, Reader, Script};
 use super::weights::Weights;
@@ -226,23 +226,32 @@ impl Model {
     /// # Errors
     /// As [`Model::shapes`]; [`ModelError::Torch`] if the device has no room.
     pub fn program(&self, layers: &[String], size: [u32; 2], device: Device) -> Result<Program, ModelError> {
-        let network = self.network(size)?;
-        self.prepared(network.cut(layers)?, &network, device)
+        self.program_with(layers, size, Gradients::default(), device)
     }
 
-    /// The same network, which computes the same values, with a gradient of 1 through activations, off or not, as far as `reach` says.
+    /// The same network, which computes the same values, with gradients of another kind.
     ///
     /// # Errors
     /// As [`Model::program`].
-    pub fn redirected_program(
+    pub fn program_with(
         &self,
         layers: &[String],
         size: [u32; 2],
-        reach: Reach,
+        gradients: Gradients,
         device: Device,
     ) -> Result<Program, ModelError> {
         let network = self.network(size)?;
-        self.prepared(redirect(network.cut(layers)?, reach), &network, device)
+        self.prepared(gradients.of(network.cut(layers)?), &network, device)
+    }
+
+    /// Whether an activation on the way to these layers, at this input size, falls where it is off (GELU, SiLU, hardswish, mish), so that a gradient that is
+    /// not zero may still lead further off.
+    ///
+    /// # Errors
+    /// As [`Model::shapes`].
+    pub fn dips(&self, layers: &[String], size: [u32; 2]) -> Result<bool, ModelError> {
+        let graph = self.network(size)?.cut(layers)?;
+        Ok(activation::activations(&graph).values().any(|activation| activation.dips))
     }
 
     /// The network for [`Program::watch`] alone and the manifest's size, which shows these layers without keeping them. Batch norms are not folded: a convolution whose output is

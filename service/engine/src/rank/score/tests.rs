@@ -71,7 +71,7 @@ impl Feed for Memory {
 
 fn demo() -> Arc<Model> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../demo/models/demo");
-    Arc::new(Model::load(&folder, &Reader::default()).unwrap())
+    Arc::new(Model::load(&folder, &crate::model::Reader::default()).unwrap())
 }
 
 /// Pictures of the model's size that all differ.
