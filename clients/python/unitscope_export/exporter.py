@@ -41,7 +41,7 @@ def export(
 
     size: (height, width) in pixels of the network's input; guessed from what the module runs on.
     channels: "RGB", "BGR", "GRAY" or a number; guessed from the first convolution.
-    mean, std: one number per channel, of pixels in `range` (smallest, largest); (image - mean) / std is the module's input.
+    mean, std: one number per channel, or one for all, of pixels in `range` (smallest, largest); (image - mean) / std is the module's input.
     resize: shorter side in pixels before the centre crop of a dataset's images.
     labels: one class a string, in the order of the output.
     output: of a module that returns several tensors, the one to keep: a path such as "logits" or "1.0"; the first without it.
@@ -105,8 +105,6 @@ def _input(module, known):
     first = next((part for part in module.modules() if isinstance(part, torch.nn.Conv2d)), None)
     if known.channels is not None:
         counts = [count(known.channels)]
-    elif known.mean or known.std:
-        counts = [len(known.mean or known.std)]
     else:
         counts = [first.in_channels] if first else [3, 1]
     sizes = [known.size] if known.size else [(side, side) for side in COMMON_SIZES]
@@ -124,7 +122,7 @@ def _input(module, known):
 
 def _guessed(known, first, channels, height, width, failed):
     notes = []
-    if known.channels is None and not (known.mean or known.std):
+    if known.channels is None:
         source = "the first convolution's" if first else "what the module runs on"
         notes.append(f"assumed {channels} input channel{'s' if channels > 1 else ''}: {source}")
     if known.size is None:
@@ -215,4 +213,4 @@ def _pair(size):
 
 
 def _tuple(values):
-    return None if values is None else tuple(values)
+    return (values,) if isinstance(values, (int, float)) else values and tuple(values)

@@ -24,9 +24,9 @@ class Preprocessing:
     range: tuple[float, float] | None = None
     """Smallest and largest value of a pixel before normalization."""
     mean: tuple[float, ...] | None = None
-    """One per channel."""
+    """One per channel, or one for all."""
     std: tuple[float, ...] | None = None
-    """One per channel."""
+    """One per channel, or one for all."""
     channels: str | int | None = None
     """`RGB`, `BGR`, `GRAY` or a number."""
     labels: list[str] | None = None
@@ -62,7 +62,7 @@ def check(known):
             continue
         if not all(math.isfinite(value) for value in values):
             raise UsageError(f"{name} is {values}; every number must be finite")
-        if channels is not None and len(values) != count(channels):
+        if channels is not None and len(values) not in (1, count(channels)):
             raise UsageError(f"{name} has {len(values)} numbers for {count(channels)} channels; give one for each")
     if known.std is not None and min(known.std) <= 0:
         raise UsageError(f"std is {known.std}; every one must be above 0")
@@ -85,12 +85,13 @@ def complete(known, channels):
     elif mean is None or std is None:
         missing = " and ".join(name for name, value in (("mean 0", mean), ("std 1", std)) if value is None)
         notes.append(f"assumed {missing}; if the network was trained with others, give --mean and --std")
-        mean, std = mean or (0.0,) * channels, std or (1.0,) * channels
+        mean, std = mean or (0.0,), std or (1.0,)
     value_range = known.range
     if value_range is None:
         value_range = (0.0, 1.0)
         notes.append("assumed that pixels go from 0 to 1 before normalization; otherwise give --range, such as 0 255")
-    filled = Preprocessing(range=value_range, mean=tuple(mean), std=tuple(std), channels=order)
+    mean, std = (tuple(values) * channels if len(values) == 1 else tuple(values) for values in (mean, std))
+    filled = Preprocessing(range=value_range, mean=mean, std=std, channels=order)
     return filled.over(known), notes
 
 
