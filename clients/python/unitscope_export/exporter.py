@@ -213,4 +213,6 @@ def _pair(size):
 
 
 def _tuple(values):
-    return (values,) if isinstance(values, (int, float)) else values and tuple(values)
+    if values is None:
+        return None
+    return (values,) if isinstance(values, (int, float)) else tuple(values)

@@ -54,19 +54,21 @@ def check(known):
         raise UsageError(f"channels is {channels!r}; give RGB, BGR, GRAY or a number from 1 to 1024")
     sides = {"size": known.size, "resize": None if known.resize is None else (known.resize,)}
     for name, values in sides.items():
-        if values is not None and not all(isinstance(side, int) and 1 <= side <= 16384 for side in values):
-            raise UsageError(f"{name} is {values}; give pixels from 1 to 16384")
+        expected = 2 if name == "size" else 1
+        if values is not None and not (len(values) == expected and all(isinstance(side, int) and 1 <= side <= 16384 for side in values)):
+            raise UsageError(f"{name} is {values}; give {'height and width' if expected == 2 else 'one number'} in pixels from 1 to 16384")
     for name in ("mean", "std"):
         values = getattr(known, name)
         if values is None:
             continue
-        if not all(math.isfinite(value) for value in values):
-            raise UsageError(f"{name} is {values}; every number must be finite")
+        if not values or not all(math.isfinite(value) for value in values):
+            raise UsageError(f"{name} is {values}; give one finite number for each channel, or one for all")
         if channels is not None and len(values) not in (1, count(channels)):
             raise UsageError(f"{name} has {len(values)} numbers for {count(channels)} channels; give one for each")
     if known.std is not None and min(known.std) <= 0:
         raise UsageError(f"std is {known.std}; every one must be above 0")
-    if known.range is not None and not known.range[0] < known.range[1]:
+    low, high = known.range if known.range is not None and len(known.range) == 2 else (0, known.range is None)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UsageError(f"range is {known.range}; give the smallest and the largest pixel value, such as 0 1")
 
 
