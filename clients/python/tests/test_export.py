@@ -10,6 +10,7 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 PACKAGE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PACKAGE))
@@ -100,6 +101,47 @@ class Branching(nn.Module):
         return self.gate(self.conv(x))
 
 
+class Numbered(nn.Module):
+    """A tensor's value becomes a Python number, inside of `gate`."""
+
+    class Gate(nn.Module):
+        def forward(self, x):
+            return x * x.max().item()
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.gate = self.Gate()
+
+    def forward(self, x):
+        return self.gate(self.conv(x))
+
+
+class Square(nn.Module):
+    """Adds the transposed image."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x + x.transpose(2, 3)
+
+
+class One(nn.Module):
+    """Refuses two images."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        if x.shape[0] != 1:
+            raise ValueError("one image, please")
+        return self.conv(x)
+
+
 class BySize(nn.Module):
     """Branches on the image's size: a graph of one branch is wrong at the other's sizes."""
 
@@ -177,19 +219,23 @@ class ExportTest(unittest.TestCase):
         modes = [part.training for part in module.modules()]
         report = self.export(module)
         self.assertIn("converted float16 to float32", " ".join(report.notes))
-        self.assertEqual([part.training for part in module.modules()], modes)
         for name, tensor in module.state_dict().items():
             self.assertTrue(torch.equal(tensor, before[name]) and tensor.dtype == before[name].dtype, name)
         self.assertEqual({tensor.dtype for tensor in self.program().parameters()}, {torch.float32})
+        # Nothing is copied where nothing is converted.
+        module = module.float()
+        self.export(module, size=32)
+        self.assertEqual([part.training for part in module.modules()], modes)
 
     def test_a_position_embedding_fixes_the_size(self):
         module = Tokens()
         report = self.export(module, size=32)
         self.assertEqual(report.dynamic, ["batch"])
-        self.assertIn("takes no other size than 32x32", " ".join(report.notes))
+        self.assertIn("takes 32x32 px only", " ".join(report.notes))
         self.check_equal(module, 5, 3, 32, 32)
-        targets = {str(node.target) for node in self.program().graph.nodes}
-        self.assertFalse([target for target in targets if "_fwd" in target or "native" in target], "no fused attention")
+        targets = " ".join(str(node.target) for node in self.program().graph.nodes)
+        self.assertIn("scaled_dot_product_attention", targets)
+        self.assertNotIn("_fwd", targets, "fused layers have no gradient")
 
     def test_sizes_are_tried_until_the_module_runs(self):
         report = self.export(Tokens())
@@ -241,11 +287,30 @@ class ExportTest(unittest.TestCase):
         module = BySize()
         report = self.export(module, size=32)
         self.assertEqual(report.dynamic, ["batch"], report.notes)
-        self.assertRegex(" ".join(report.notes), "no dynamic batch, height, width together: .+")
+        self.assertRegex(" ".join(report.notes), "not dynamic in batch, height, width at once: .+")
         self.check_equal(module, 2, 3, 32, 32)
 
     def test_control_flow_on_values_is_refused_with_its_place(self):
         self.check_refused(Branching(), "data-dependent", "in `gate`, a Gate; test_export.py:", "torch.where", size=32)
+        self.check_refused(Numbered(), "makes a number or a size of a tensor's values (in `gate`)", "torch.where", size=32)
+
+    def test_height_or_width_alone_may_be_free(self):
+        module = nn.Sequential(nn.Conv2d(1, 4, (16, 3)), nn.Flatten(1, 2), nn.Conv1d(4, 5, 3))
+        report = self.export(module, size=(16, 64))
+        self.assertEqual((report.dynamic, report.square), (["batch", "width"], False))
+        self.assertIn("height fixed: the module itself takes 16 px only", " ".join(report.notes))
+        self.check_equal(module, 3, 1, 16, 90)
+
+    def test_square_images_may_be_the_only_ones(self):
+        report = self.export(Square(), size=32)
+        self.assertEqual((report.dynamic, report.square), (["batch", "height", "width"], True))
+
+    def test_one_image_a_pass_leaves_the_size_free(self):
+        module = One()
+        report = self.export(module, size=32)
+        self.assertEqual(report.dynamic, ["height", "width"])
+        self.assertIn("takes no two images", " ".join(report.notes))
+        self.check_equal(module, 1, 3, 40, 56)
 
     def test_what_cannot_be_right_is_refused(self):
         self.check_refused(Noisy(), "another output for the same image", "eval()", size=32)
@@ -268,7 +333,14 @@ class ExportTest(unittest.TestCase):
         self.assertTrue((self.folder / "net" / "model.pt2").exists(), "a failed export leaves the old one")
         self.export(Residual(1), size=32)
         self.assertIn("GRAY", (self.folder / "net" / "model.toml").read_text())
+        full = OSError(28, "No space left on device")
+        with mock.patch("torch.export.save", side_effect=full), self.assertRaisesRegex(ExportError, "No space left"):
+            self.export(Residual(), size=32)
         self.assertEqual(os.listdir(self.folder), ["net"])
+
+    def test_an_output_without_a_batch_axis_is_told(self):
+        module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(0))
+        self.assertIn("does not begin with the batch axis", " ".join(self.export(module, size=32).notes))
 
 
 class CommandTest(unittest.TestCase):

@@ -59,14 +59,14 @@ def export(
     notes = []
     with prepared(module, notes) as subject:
         progress("running the module")
-        channels, height, width, assumed = _input(subject, known)
+        channels, height, width, assumed = _input(subject, known, converted=bool(notes))
         known.size = (height, width)
         filled, more = complete(known, channels)
         check(filled)
         notes += assumed + more
         with one_output(subject, output, random_images(1, channels, height, width), notes):
             reference = tracing.Reference(subject, channels)
-            shape = _settled(reference, height, width)
+            shape = _settled(reference, height, width, notes)
             _fit_labels(filled, shape, notes)
             traced = tracing.trace(reference, height, width, dynamic, progress)
             report = Report(
@@ -100,7 +100,7 @@ def _check_arguments(module, folder, known, dynamic, overwrite):
     check(known)
 
 
-def _input(module, known):
+def _input(module, known, converted):
     """(channels, height, width, notes on what was guessed) of an image that the module runs on."""
     first = next((part for part in module.modules() if isinstance(part, torch.nn.Conv2d)), None)
     if known.channels is not None:
@@ -116,6 +116,8 @@ def _input(module, known):
                 return channels, height, width, _guessed(known, first, channels, height, width, len(reasons))
             reasons.append(f"on {channels} channels of {height}x{width}, {reason}")
     advice = ["give --size HEIGHTxWIDTH and --channels RGB, GRAY or a number: what the network was trained on"]
+    if converted:
+        advice.insert(0, "the module was converted to float32: its forward must not cast to another type, as x.half() does")
     advice.append("a module that takes more than one image needs a subclass whose forward takes the image alone")
     raise ExportError(f"the module does not run {reasons[0]}", advice)
 
@@ -131,7 +133,7 @@ def _guessed(known, first, channels, height, width, failed):
     return notes
 
 
-def _settled(reference, height, width):
+def _settled(reference, height, width, notes):
     """The output's shape for one image; refuses a module that answers the same question differently."""
     first, reason = reference.at(1, height, width)
     if reason is not None:
@@ -146,6 +148,9 @@ def _settled(reference, height, width):
             "the module gives another output for the same image when asked again",
             ["look for randomness that eval() does not turn off, such as F.dropout without training=self.training"],
         )
+    two, _ = reference.at(2, height, width)
+    if first.shape[:1] != (1,) or (two is not None and two.shape[:1] != (2,)):
+        notes.append("the output does not begin with the batch axis, so that it is no layer to ask for: look for a squeeze or a view")
     return tuple(first.shape[1:])
 
 

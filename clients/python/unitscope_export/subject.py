@@ -17,7 +17,8 @@ import torch
 
 from .errors import ExportError, first_line
 
-HALVES = (torch.float16, torch.bfloat16, torch.float64)
+# What the engine converts too, but the module must then run in.
+OTHER_FLOATS = (torch.float16, torch.bfloat16, torch.float64)
 
 
 @contextlib.contextmanager
@@ -31,22 +32,18 @@ def prepared(module, notes):
             "the module is TorchScript, and torch.export reads Python modules",
             ["export the Python module that it was scripted or traced from"],
         )
-    others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors if tensor.dtype in HALVES})
+    others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors if tensor.dtype in OTHER_FLOATS})
     devices = sorted({str(tensor.device) for tensor in tensors if tensor.device.type != "cpu"})
     if others or devices:
         module = copy.deepcopy(module).to(device="cpu").float()
     if others:
         notes.append(f"converted {' and '.join(others)} to float32, in which Unitscope computes")
     modes = [(part, part.training) for part in module.modules()]
-    fast = torch.backends.mha.get_fastpath_enabled()
     try:
         module.eval()
-        # The fast path calls fused operators that have no gradient.
-        torch.backends.mha.set_fastpath_enabled(False)
         with torch.no_grad():
             yield module
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         for part, training in modes:
             part.training = training
 

@@ -65,6 +65,7 @@ class Traced:
     difference: float
     compared: list
     notes: list
+    """What could not be made dynamic, and why."""
 
 
 def trace(reference, height, width, wish, progress):
@@ -80,11 +81,11 @@ def trace(reference, height, width, wish, progress):
         progress(f"exporting with {'dynamic ' + ', '.join(names) if names else 'fixed sizes'}")
         traced, failure = _attempt(reference, axes, sample, (height, width), other_sizes)
         if traced is not None:
-            traced.notes = notes + traced.notes
+            traced.notes = notes
             return traced
         reason, advice = failure
         if axes:
-            notes.append(f"no dynamic {', '.join(names)} together: {reason}")
+            notes.append(f"not dynamic in {', '.join(names)} at once: {reason}")
     raise ExportError(f"the module does not export: {reason}", advice)
 
 
@@ -93,34 +94,48 @@ def _attempts(reference, height, width, wish, notes):
     twice = reference.at(2, height, width)[1]
     if twice is not None and wish != "none":
         notes.append(f"the batch is fixed to 1: the module itself takes no two images: {twice}")
-    elif wish == "size":
-        # Non-square, so that height and width are not taken for one number.
-        other, square, reason = _other_sizes(reference, height, width)
-        if other:
-            yield (0, 2, 3), (2, *other[0]), other
-        elif square:
-            yield (0, 2, 3), (2, *square[0]), square
-        else:
-            notes.append(f"height and width are fixed: the module itself takes no other size than {height}x{width}: {reason}")
-    if twice is None and wish != "none":
-        yield (0,), (2, height, width), []
+    batch, batch_axis = (1, ()) if twice else (2, (0,))
+    axes, sizes = (), []
+    if wish == "size":
+        axes, sizes, reason = _other_sizes(reference, batch, height, width)
+        missing = [AXES[axis] for axis in (2, 3) if axis not in axes]
+        if missing:
+            only = f"{height}x{width}" if len(missing) == 2 else str(height if missing == ["height"] else width)
+            notes.append(f"{' and '.join(missing)} fixed: the module itself takes {only} px only: {reason}")
+    if axes:
+        yield (*batch_axis, *axes), (batch, *sizes[0]), sizes
+    if batch_axis and wish != "none":
+        yield batch_axis, (batch, height, width), []
+        if axes:
+            yield axes, (1, *sizes[0]), sizes
     yield (), (1, height, width), []
 
 
-def _other_sizes(reference, height, width):
-    """Sizes near this one that the module runs on: (not square, square, reason if none)."""
+def _other_sizes(reference, batch, height, width):
+    """(axes that may vary, sizes near this one, why not more): sizes that the module itself runs on.
+
+    Not square where that is possible, so that height and width are not taken for one number.
+    """
     step = 32 if min(height, width) >= 128 else 8
-    low, high = max(height // step - 1, 1) * step, (-(-width // step) + 1) * step
-    found, reason = {False: [], True: []}, None
-    for size in ((low, high), (high, width), (low, low), (high, high)):
-        if found[False] and size[0] == size[1]:
-            break
-        _, failure = reference.at(2, *size)
-        if failure is None:
-            found[size[0] == size[1]].append(size)
-        else:
-            reason = reason or f"at {size[0]}x{size[1]}, {failure}"
-    return found[False], found[True], reason
+    low = max(height // step - 1, 1) * step
+    high = (max(height, width) // step + 1) * step
+    why = None
+    for axes, sizes in (
+        ((2, 3), [(low, high), (high, width)]),
+        ((2, 3), [(high, high)]),
+        ((3,), [(height, high)]),
+        ((2,), [(high, width)]),
+    ):
+        fitting = []
+        for size in sizes:
+            _, reason = reference.at(batch, *size)
+            if reason is None:
+                fitting.append(size)
+            else:
+                why = why or f"on {size[0]}x{size[1]}, {reason}"
+        if fitting:
+            return axes, fitting, why
+    return (), [], why
 
 
 def _attempt(reference, axes, sample, size, other_sizes):
@@ -128,28 +143,17 @@ def _attempt(reference, axes, sample, size, other_sizes):
     image = random_images(sample[0], reference.channels, *sample[1:])
     try:
         program = _export(reference.module, image, {axis: Dim.AUTO for axis in axes})
+        if set(axes) - set(_dynamic(program)):
+            # The same, but the exporter must say why a size is fixed.
+            program = _export(reference.module, image, {axis: Dim.DYNAMIC for axis in axes})
     except Exception as error:  # The exporter raises errors of many kinds, and whatever the module raises.
         return None, (_reason(reference.module, error), _advice(error))
-    notes = []
-    lost = [axis for axis in axes if axis not in _dynamic(program)]
-    if lost:
-        # Named dimensions make the exporter say why, and sometimes succeed.
-        named = {axis: Dim(AXES[axis]) if axis == 0 else Dim(AXES[axis], min=16) for axis in axes}
-        try:
-            program = _export(reference.module, image, named)
-            lost = []
-        except Exception as error:  # As above.
-            names = ", ".join(AXES[axis] for axis in lost)
-            reason = _reason(reference.module, error)
-            if lost == list(axes) or (sample[1:] != size and set(lost) & {2, 3}):
-                return None, (f"the exporter fixes {names}: {reason}", [])
-            notes.append(f"the exporter fixes {names}: {reason}")
-    dynamic = {name: axis in _dynamic(program) for axis, name in AXES.items()}
+    if node := next((node for node in program.graph.nodes if node.meta.get("unbacked_bindings")), None):
+        place = [f" (in `{path}`)" for path, _ in (node.meta.get("nn_module_stack") or {}).values() if path][-1:]
+        return None, (f"`{node.target}` makes a number or a size of a tensor's values{''.join(place)}", ADVICE_DATA)
     symbols = _dynamic(program)
-    square = 2 in symbols and symbols.get(2) == symbols.get(3)
-    batches = (1, 3) if dynamic["batch"] else (sample[0],)
-    sizes = [size, *(other for other in other_sizes if dynamic["height"] and dynamic["width"])]
-    compared = [(batch, *each) for batch in batches for each in sizes if reference.at(batch, *each)[1] is None]
+    batches = (1, 3) if 0 in symbols else (sample[0],)
+    compared = [(batch, *each) for batch in batches for each in (size, *other_sizes) if reference.at(batch, *each)[1] is None]
     run = runnable(program)
     worst = 0.0
     for shape in compared:
@@ -159,7 +163,8 @@ def _attempt(reference, axes, sample, size, other_sizes):
             at = f"{shape[0]} images of {shape[1]}x{shape[2]}"
             return None, (f"the exported program differs from the module on {at}: {what}", ADVICE_DIFFERENT)
         worst = max(worst, difference)
-    return Traced(program, dynamic, square, worst, compared, notes), None
+    dynamic = {name: axis in symbols for axis, name in AXES.items()}
+    return Traced(program, dynamic, 2 in symbols and symbols[2] == symbols.get(3), worst, compared, []), None
 
 
 def _export(module, image, axes):
@@ -207,6 +212,7 @@ def _reason(module, error):
     # Of a refused dimension, the second line says why.
     specific = [line.lstrip("- ") for line in lines if re.match(r"-? *(Not all values|You marked)", line)]
     text = first_line(specific[0] if specific else error)
+    text = re.sub(r"\s*\((unhinted|Size-like)[^()]*(\([^()]*\)[^()]*)*\)\.?", "", text)
     text = re.sub(r"L\['[^']*'\]\.size\(\)\[(\d)\]", lambda axis: AXES.get(int(axis[1]), axis[0]), text)
     return text.rstrip(". ") + where(module, error)
 
