@@ -1,6 +1,7 @@
 //! Models: from a folder with `model.toml` and an exported program to layers that can be run; knows no images, objectives or jobs.
 
 pub mod archive;
+pub mod attributes;
 pub mod error;
 pub mod graph;
 pub mod growth;
@@ -15,6 +16,7 @@ pub mod pt2;
 pub mod receptive;
 #[cfg(test)]
 mod testing;
+pub mod torchscript;
 
 #[cfg(feature = "torch")]
 mod device;
@@ -42,3 +44,5 @@ pub use execute::Program;
 pub use loaded::Model;
 #[cfg(feature = "torch")]
 pub use shim::gradients;
+#[cfg(feature = "torch")]
+pub use torchscript::Reader;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
-use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, gradients};
+use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, Reader, gradients};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -21,7 +21,7 @@ fn fixture(name: &str) -> PathBuf {
 
 /// Runs the model on every input of the golden file, cut at each layer alone and at all of them together.
 fn check(folder: &Path, golden: &Path) {
-    let model = Model::load(folder).unwrap();
+    let model = Model::load(folder, &Reader::default()).unwrap();
     let expected = npz::read(golden);
     let inputs: Vec<&String> = expected.keys().filter(|key| key.starts_with("input")).collect();
     assert!(!inputs.is_empty());
@@ -38,10 +38,11 @@ fn check_input(model: &Model, expected: &BTreeMap<String, Tensor>, number: &str)
         expected.iter().filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_owned(), tensor))),
     );
     let paths: Vec<String> = layers.iter().map(|(path, _)| path.clone()).collect();
-    let together = tch::no_grad(|| model.program(&paths, Device::Cpu).unwrap().run(input).unwrap());
+    let together =
+        tch::no_grad(|| model.program(&paths, model.size(), Device::Cpu).unwrap().run(input).unwrap());
     for ((path, expected), activation) in layers.iter().zip(&together) {
         npz::assert_near(activation, expected, path);
-        let program = model.program(std::slice::from_ref(path), Device::Cpu).unwrap();
+        let program = model.program(std::slice::from_ref(path), model.size(), Device::Cpu).unwrap();
         npz::assert_near(
             &tch::no_grad(|| program.run(input).unwrap())[0],
             expected,
@@ -69,7 +70,7 @@ fn check_gradient(model: &Model, input: &Tensor, unit: &str, expected: &Tensor) 
     let info = model.layer(path).unwrap();
     let axis = info.axes.iter().position(|axis| *axis == Axis::Channel).unwrap() as i64;
     let image = input.copy().set_requires_grad(true);
-    let taps = model.program(&[path.to_owned()], Device::Cpu).unwrap().run(&image).unwrap();
+    let taps = model.program(&[path.to_owned()], model.size(), Device::Cpu).unwrap().run(&image).unwrap();
     let selected = taps[0].narrow(axis, channel.parse().unwrap(), 1);
     let slope = taps[0].zeros_like();
     let _ = slope.narrow(axis, channel.parse().unwrap(), 1).fill_(1.0 / selected.numel() as f64);
@@ -92,12 +93,12 @@ fn tiny_exports() {
 
 #[test]
 fn what_an_export_fixed_is_known_and_refused_otherwise() {
-    let fixed = |name: &str| Model::load(&fixture(name)).unwrap().fixed();
+    let fixed = |name: &str| Model::load(&fixture(name), &Reader::default()).unwrap().fixed();
     assert_eq!(fixed("inplace_fixed"), FixedInput { batch: Some(1), height: Some(16), width: Some(16) });
     assert_eq!(fixed("size_fixed"), FixedInput { batch: None, height: Some(16), width: Some(20) });
     assert_eq!(fixed("batch_fixed"), FixedInput { batch: Some(1), height: None, width: None });
     assert_eq!(fixed("control"), FixedInput::default());
-    let model = Model::load(&fixture("size_fixed")).unwrap();
+    let model = Model::load(&fixture("size_fixed"), &Reader::default()).unwrap();
     assert_eq!(model.refusals(3, 16, 20), []);
     let refusals = model.refusals(1, 32, 21);
     assert_eq!(refusals.iter().map(|(axis, _)| *axis).collect::<Vec<_>>(), [Axis::Height, Axis::Width]);
@@ -110,11 +111,11 @@ fn what_an_export_fixed_is_known_and_refused_otherwise() {
 
 #[test]
 fn shapes_follow_the_input_size() {
-    let model = Model::load(&root().join("demo/models/demo")).unwrap();
+    let model = Model::load(&root().join("demo/models/demo"), &Reader::default()).unwrap();
     let shape = |height, width| model.shapes(&["block3".to_owned()], height, width).unwrap()[0].shape.clone();
     assert_eq!(shape(40, 40), [64, 10, 10]);
     assert_eq!(shape(32, 56), [64, 8, 14]);
-    let model = Model::load(&fixture("tokens")).unwrap();
+    let model = Model::load(&fixture("tokens"), &Reader::default()).unwrap();
     let layer = model.layer("blocks.0").unwrap();
     assert_eq!(
         (layer.units, layer.axes.as_slice()),
@@ -125,11 +126,12 @@ fn shapes_follow_the_input_size() {
 
 #[test]
 fn the_value_before_an_activation_is_never_overwritten() {
-    let model = Model::load(&fixture("inplace_fixed")).unwrap();
+    let model = Model::load(&fixture("inplace_fixed"), &Reader::default()).unwrap();
     let expected = npz::read(&fixture("inplace_fixed").join("expected.npz"));
     let paths = ["stem:pre", "stem", "relu:pre"].map(str::to_owned);
-    let values =
-        tch::no_grad(|| model.program(&paths, Device::Cpu).unwrap().run(&expected["input"]).unwrap());
+    let values = tch::no_grad(|| {
+        model.program(&paths, model.size(), Device::Cpu).unwrap().run(&expected["input"]).unwrap()
+    });
     npz::assert_near(&values[0], &expected["layer:stem.1"], "stem:pre");
     npz::assert_near(&values[1], &expected["layer:stem"], "stem");
     npz::assert_near(&values[2].relu(), &expected["layer:relu"], "relu:pre");
@@ -138,8 +140,8 @@ fn the_value_before_an_activation_is_never_overwritten() {
 
 #[test]
 fn a_program_holds_only_what_its_layers_need() {
-    let model = Model::load(&root().join("demo/models/demo")).unwrap();
-    let nodes = |path: &str| model.program(&[path.to_owned()], Device::Cpu).unwrap().nodes();
+    let model = Model::load(&root().join("demo/models/demo"), &Reader::default()).unwrap();
+    let nodes = |path: &str| model.program(&[path.to_owned()], model.size(), Device::Cpu).unwrap().nodes();
     assert_eq!(nodes("conv1.conv"), 1);
     assert!(nodes("block3") < nodes("block5") && nodes("block5") < nodes("output"));
 }
@@ -154,7 +156,7 @@ fn hostile_files_are_refused() {
         std::fs::create_dir(&model).unwrap();
         std::fs::copy(fixture("size_fixed").join("model.toml"), model.join("model.toml")).unwrap();
         std::fs::copy(&path, model.join("model.pt2")).unwrap();
-        match Model::load(&model) {
+        match Model::load(&model, &Reader::default()) {
             Ok(_) => panic!("{} was accepted", path.display()),
             Err(ModelError::Read { path, source }) => panic!("{}: {source}", path.display()),
             Err(error) => println!("{}: {error}", path.file_stem().unwrap().display()),

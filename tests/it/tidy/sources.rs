@@ -223,6 +223,7 @@ const UNSAFE: &[&str] = &[
     "sdk/src/tensor.rs",
     "service/engine/src/model/device.rs",
     "service/engine/src/model/shim.rs",
+    "service/engine/src/model/torchscript/reader.rs",
     "service/engine/src/model/weights.rs",
     "service/engine/src/optimize/buffer.rs",
     "service/engine/src/plugin/call.rs",

@@ -13,6 +13,7 @@ pub struct Archive {
     zip: ZipArchive<Cursor<Vec<u8>>>,
     top: String,
     digest: String,
+    file: Option<std::fs::File>,
 }
 
 impl Archive {
@@ -27,7 +28,38 @@ impl Archive {
             return Err(ModelError::archive("it is no plain file"));
         }
         at_most("the model file's size in bytes", metadata.len(), limits::FILE_BYTES)?;
-        Self::new(std::fs::read(path).map_err(read)?)
+        Self::of_file(std::fs::File::open(path).map_err(read)?)
+    }
+
+    /// Reads and checks a file that is open.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn of_file(mut file: std::fs::File) -> Result<Self, ModelError> {
+        let read = |source| ModelError::Read { path: std::path::PathBuf::new(), source };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(read)?;
+        Ok(Self { file: Some(file), ..Self::new(bytes)? })
+    }
+
+    /// The file, for another process to read.
+    ///
+    /// # Errors
+    /// [`ModelError::Archive`] for an archive in memory.
+    pub fn file(&self) -> Result<std::fs::File, ModelError> {
+        let file = self.file.as_ref().ok_or_else(|| ModelError::archive("it is no file"))?;
+        file.try_clone().map_err(|source| ModelError::Read { path: std::path::PathBuf::new(), source })
+    }
+
+    /// Where in the file the bytes of an entry lie.
+    ///
+    /// # Errors
+    /// [`ModelError::Archive`] if there is no such entry.
+    pub fn data_range(&mut self, name: &str) -> Result<std::ops::Range<u64>, ModelError> {
+        let entry = self.zip.by_name(&format!("{}/{name}", self.top)).map_err(broken)?;
+        check_stored(name, &entry)?;
+        let start = entry.data_start().ok_or_else(|| ModelError::archive("an entry has no place"))?;
+        Ok(start..start + entry.size())
     }
 
     /// Checks an archive that is already in memory.
@@ -49,15 +81,7 @@ impl Archive {
             let name = std::str::from_utf8(entry.name_raw())
                 .map_err(|_| ModelError::archive("an entry's name is not UTF-8"))?;
             top = Some(check_name(name, top.as_deref())?);
-            if entry.compression() != CompressionMethod::Stored
-                || entry.compressed_size() != entry.size()
-                || entry.encrypted()
-            {
-                return Err(ModelError::archive(format!(
-                    "entry `{name}` is compressed or encrypted; entries must be stored as they are"
-                )));
-            }
-            total = total.saturating_add(entry.size());
+            total = total.saturating_add(entry.compressed_size());
             if total > length {
                 return Err(ModelError::archive(format!(
                     "its entries claim more than {total} bytes, but the file has {length}"
@@ -65,7 +89,7 @@ impl Archive {
             }
         }
         let top = top.ok_or_else(|| ModelError::archive("it has no entries"))?;
-        Ok(Self { zip, top, digest })
+        Ok(Self { zip, top, digest, file: None })
     }
 
     /// BLAKE3 of the whole file, in hexadecimal.
@@ -94,6 +118,7 @@ impl Archive {
             .zip
             .by_name(&full)
             .map_err(|error| ModelError::archive(format!("entry `{name}` cannot be read: {error}")))?;
+        check_stored(name, &entry)?;
         let size = at_most(format!("the size in bytes of entry `{name}`"), entry.size(), cap)?;
         // The size was checked against the file's own length, so this allocates no more than the file has.
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
@@ -124,6 +149,19 @@ fn check_name(name: &str, top: Option<&str>) -> Result<String, ModelError> {
         Some(top) if top != first => Err(wrong(&format!("does not lie in the archive's folder `{top}`"))),
         _ => Ok(first.to_owned()),
     }
+}
+
+/// What is read here is stored as it is; TorchScript compresses its code, which only libtorch reads.
+fn check_stored<R: Read>(name: &str, entry: &zip::read::ZipFile<'_, R>) -> Result<(), ModelError> {
+    if entry.compression() != CompressionMethod::Stored
+        || entry.compressed_size() != entry.size()
+        || entry.encrypted()
+    {
+        return Err(ModelError::archive(format!(
+            "entry `{name}` is compressed or encrypted; entries must be stored as they are"
+        )));
+    }
+    Ok(())
 }
 
 fn broken(error: zip::result::ZipError) -> ModelError {

@@ -24,6 +24,11 @@ pub enum ModelError {
     /// The model file is no sound archive.
     #[error("the model file is not a sound .pt2 archive: {0}; save it again with torch.export.save")]
     Archive(String),
+    /// The TorchScript file cannot be read.
+    #[error(
+        "the TorchScript file cannot be read: {0}; save it again with torch.jit.save, or better export the network with torch.export (`python -m unitscope_export`)"
+    )]
+    Script(String),
     /// The graph in the archive cannot be what `torch.export` wrote.
     #[error("the exported program is malformed: {0}; export the model again")]
     Format(String),

@@ -8,7 +8,7 @@ use super::limits::{self, at_most};
 use super::number::NumberOperator;
 
 /// A network as a list of calls in an order in which they can run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Graph {
     /// Every tensor and number of the graph, by [`ValueId`].
     pub values: Vec<Value>,

@@ -92,7 +92,7 @@ impl Evaluator {
         for pass in plan.groups.iter().flat_map(|group| &group.passes) {
             let paths: Vec<String> = pass.layers.iter().map(|&layer| plan.layers[layer].clone()).collect();
             if !paths.is_empty() && !programs.contains_key(&pass.layers) {
-                let program = plan.model.program(&paths, device);
+                let program = plan.model.program(&paths, [plan.spec.height, plan.spec.width], device);
                 let program = program.map_err(|error| RunError::Model { step: 0, error })?;
                 programs.insert(pass.layers.clone(), program);
             }

@@ -79,6 +79,23 @@ impl Dtype {
         }
     }
 
+    /// From libtorch's number.
+    pub fn from_scalar_type(number: i64) -> Option<Self> {
+        Some(match number {
+            0 => Self::U8,
+            1 => Self::I8,
+            2 => Self::I16,
+            3 => Self::I32,
+            4 => Self::I64,
+            5 => Self::F16,
+            6 => Self::F32,
+            7 => Self::F64,
+            11 => Self::Bool,
+            15 => Self::Bf16,
+            _ => return None,
+        })
+    }
+
     /// Bytes per element.
     pub fn bytes(self) -> u64 {
         match self {

@@ -95,7 +95,9 @@ impl Evaluator {
         let layers = &self.plan.groups[group].passes[place].layers;
         if !self.redirected.contains_key(&(reach, layers.clone())) {
             let paths: Vec<String> = layers.iter().map(|&layer| self.plan.layers[layer].clone()).collect();
-            let program = self.plan.model.redirected_program(&paths, reach, self.normalization.device());
+            let size = [self.plan.spec.height, self.plan.spec.width];
+            let program =
+                self.plan.model.redirected_program(&paths, size, reach, self.normalization.device());
             let program = program.map_err(|error| RunError::Model { step, error })?;
             self.redirected.insert((reach, layers.clone()), program);
         }
