@@ -333,6 +333,10 @@ class ExportTest(unittest.TestCase):
         self.assertTrue((self.folder / "net" / "model.pt2").exists(), "a failed export leaves the old one")
         self.export(Residual(1), size=32)
         self.assertIn("GRAY", (self.folder / "net" / "model.toml").read_text())
+        (self.folder / "work").mkdir()
+        with self.assertRaisesRegex(UsageError, "no model folder"):
+            export(Residual(), self.folder / "work", size=32, overwrite=True)
+        (self.folder / "work").rmdir()
         full = OSError(28, "No space left on device")
         with mock.patch("torch.export.save", side_effect=full), self.assertRaisesRegex(ExportError, "No space left"):
             self.export(Residual(), size=32)
@@ -394,7 +398,7 @@ class CommandTest(unittest.TestCase):
         self.check_refused(2, path, words=["runs whatever code", "--trust"])
         code, out, err = self.run_main(path, "--trust", "--size", "28")
         self.assertEqual(code, 0, err)
-        self.assertIn("1 channels, 28x28 px", out)
+        self.assertIn("1 channel, 28x28 px", out)
         torch.save(nn.Conv2d(1, 2, 3).state_dict(), path)
         code, _, err = self.run_main(path, "--trust")
         self.assertEqual(code, 2)

@@ -176,7 +176,7 @@ def summary(report):
     if report.square:
         free += " (square images only)"
     rows = [
-        ("input", f"{report.channels} channels, {report.height}x{report.width} px"),
+        ("input", f"{report.channels} channel{'s' if report.channels > 1 else ''}, {report.height}x{report.width} px"),
         ("dynamic", free),
         ("output", "x".join(map(str, report.output_shape)) + " for one image"),
         ("parameters", f"{report.parameters:,}"),

@@ -97,6 +97,8 @@ def _check_arguments(module, folder, known, dynamic, overwrite):
         raise UsageError(f"the model's name is {name!r}; give printable characters, the first of them no dot")
     if folder.exists() and not overwrite:
         raise UsageError(f"`{folder}` exists", ["--force replaces it", "--name NAME writes another"])
+    if folder.exists() and not (folder / "model.toml").is_file():
+        raise UsageError(f"`{folder}` is no model folder, and is not replaced", ["--name NAME writes another"])
     check(known)
 
 
@@ -208,7 +210,10 @@ def _rename(work, folder, overwrite):
         old = work.with_name(f"{work.name}.old")
         os.rename(folder, old)
         os.rename(work, folder)
-        shutil.rmtree(old)
+        if old.is_symlink():
+            old.unlink()
+        else:
+            shutil.rmtree(old)
     else:
         os.rename(work, folder)
 

@@ -107,8 +107,8 @@ def from_pickle(path, trust):
         if any(name.endswith(("models/model.json", "serialized_exported_program.json")) for name in names):
             raise UsageError(f"`{path}` is an exported program already", ["save it as models/NAME/model.pt2, with a model.toml beside it"])
         if any(name.endswith("constants.pkl") for name in names):
-            advice = [f"export the Python module that it was made from: give {FACTORY}"]
-            raise UsageError(f"`{path}` is TorchScript, and torch.export reads Python modules", advice)
+            advice = ["copy it into models/NAME, with a model.toml whose `file` names it"]
+            raise UsageError(f"`{path}` is TorchScript, which Unitscope reads without an export", advice)
     if not trust:
         raise UsageError(
             f"`{path}` is a pickle: reading it runs whatever code its author put into it",
