@@ -22,6 +22,7 @@ demo: libtorch plugins ## Build all, show what the demo model's units want: pict
 
 test: libtorch test-clients ## Run every test
 	$(PYTHON) scripts/libtorch_test.py
+	$(PYTHON) clients/python/tests/test_export.py
 	$(CARGO) test --workspace
 	$(CARGO) test -p unitscope-engine --no-default-features
 

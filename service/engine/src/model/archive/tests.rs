@@ -137,7 +137,8 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     let mut other = good.clone();
     let at = Archive::new(good.clone()).unwrap().data_range("long").unwrap().start as usize;
     other[at] ^= 1;
-    let changes: [(&str, Box<dyn FnOnce(&Path)>); 4] = [
+    type Change = Box<dyn FnOnce(&Path)>;
+    let changes: [(&str, Change); 4] = [
         ("overwritten", Box::new(|path| std::fs::write(path, &other).unwrap())),
         ("cut", Box::new(|path| open(path).set_len(at as u64 + 9).unwrap())),
         ("emptied", Box::new(|path| open(path).set_len(0).unwrap())),
