@@ -133,7 +133,7 @@ def save(network, form: str, folder: str):
     if form == "pt2":
         import unitscope_export
 
-        unitscope_export.export(network.module, folder, size=network.size)
+        unitscope_export.export(network.module, folder, size=network.size, overwrite=True)
         return torch.export.load(os.path.join(folder, "model.pt2")).module()
     path = os.path.join(folder, "model.pt")
     if form == "scripted":

@@ -137,7 +137,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     let mut other = good.clone();
     let at = Archive::new(good.clone()).unwrap().data_range("long").unwrap().start as usize;
     other[at] ^= 1;
-    type Change = Box<dyn FnOnce(&Path)>;
+    type Change<'a> = Box<dyn FnOnce(&Path) + 'a>;
     let changes: [(&str, Change); 4] = [
         ("overwritten", Box::new(|path| std::fs::write(path, &other).unwrap())),
         ("cut", Box::new(|path| open(path).set_len(at as u64 + 9).unwrap())),
