@@ -133,8 +133,9 @@ def save(network, form: str, folder: str):
     if form == "pt2":
         import unitscope_export
 
-        unitscope_export.export(network.module, folder, size=network.size, overwrite=True)
+        unitscope_export.export(network.module, folder, size=network.size)
         return torch.export.load(os.path.join(folder, "model.pt2")).module()
+    os.makedirs(folder)
     path = os.path.join(folder, "model.pt")
     if form == "scripted":
         torch.jit.script(network.module).save(path)
@@ -153,7 +154,6 @@ def save(network, form: str, folder: str):
 def run(network, form: str, native: Cases, options) -> dict:
     folder = os.path.join(options.work, f"{network.name}-{form}")
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
     try:
         runs = save(network, form, folder)
     except Exception as error:  # whatever PyTorch cannot do is said in the table
@@ -165,7 +165,7 @@ def run(network, form: str, native: Cases, options) -> dict:
         cases.close()
         reports = [compare(options.compare, folder, place) for place in (native.folder, more)]
     if not options.keep:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     if "error" in reports[0]:
         return reports[0]
     told = native.cases + cases.cases

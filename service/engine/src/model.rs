@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod attributes;
+mod caps;
 pub mod error;
 pub mod graph;
 pub mod growth;
@@ -14,6 +15,7 @@ pub mod operators;
 pub mod passes;
 pub mod pt2;
 pub mod receptive;
+pub mod shapes;
 #[cfg(test)]
 mod testing;
 pub mod torchscript;

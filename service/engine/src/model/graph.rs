@@ -203,6 +203,22 @@ impl Graph {
         self.values.get(id.0).map_or("?", |value| &value.name)
     }
 
+    /// For each node, the values that no later node reads or makes.
+    pub fn last_reads(&self) -> Vec<Vec<ValueId>> {
+        let mut last = vec![None; self.values.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.defines().for_each(|(id, _)| last[id.0] = Some(index));
+            node.for_each_read(|id, _| last[id.0] = Some(index));
+        }
+        let mut dropped = vec![Vec::new(); self.nodes.len()];
+        for (value, index) in last.into_iter().enumerate() {
+            if let Some(index) = index {
+                dropped[index].push(ValueId(value));
+            }
+        }
+        dropped
+    }
+
     /// Index of the node that defines each value; `None` for the input and the weights.
     pub fn producers(&self) -> Vec<Option<usize>> {
         let mut producers = vec![None; self.values.len()];

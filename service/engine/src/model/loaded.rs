@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tch::{Device, Kind, Tensor};
+use tch::Device;
 
 use super::archive::Archive;
 use super::error::ModelError;
@@ -18,6 +18,7 @@ use super::manifest::Manifest;
 use super::passes::gradients::Gradients;
 use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
 use super::pt2;
+use super::shapes::{self, FLOAT, MetaShapes};
 use super::torchscript::{self, Reader, Script};
 use super::weights::Weights;
 
@@ -53,8 +54,8 @@ struct Network {
 }
 
 impl Model {
-    /// Reads `DIR/model.toml` and the files that it names. The model's name is the folder's. Runs the network once, on zeros of the manifest's size, to
-    /// learn the layers' shapes. A TorchScript file is read by a process of its own, which `reader` starts.
+    /// Reads `DIR/model.toml` and the files that it names. The model's name is the folder's. Finds the shapes of all
+    /// layers at the manifest's size. A TorchScript file is read by a process of its own, which `reader` starts.
     ///
     /// # Errors
     /// [`ModelError`] of every kind that a folder can have.
@@ -288,15 +289,10 @@ fn settle(lowered: &Graph) -> Result<(Graph, Vec<tap::Site>), ModelError> {
 
 /// The shape of every float tensor of the graph for an input of this size, and of the weights.
 fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, ModelError> {
-    let program = Program::new(graph, weights, Device::Cpu)?;
-    let input = Tensor::f_zeros(shape.map(i64::from), (Kind::Float, Device::Cpu))?;
-    let traced = tch::no_grad(|| program.trace(&input))?;
-    let made = traced
-        .into_iter()
-        .filter(|(_, (_, kind))| *kind == Kind::Float)
-        .map(|(id, (shape, _))| (id, shape.into_iter().map(i64::unsigned_abs).collect()));
-    let weights = graph.weights.iter().filter_map(|(id, name)| Some((*id, weights.shape(name)?)));
-    Ok(made.chain(weights).collect())
+    let stored = graph.weights.iter().filter_map(|(id, name)| Some((*id, weights.fact(name)?))).collect();
+    let facts = shapes::trace(graph, &stored, shape, &mut MetaShapes::default())?;
+    let floats = facts.into_iter().filter(|(id, fact)| fact.dtype == FLOAT || stored.contains_key(id));
+    Ok(floats.map(|(id, fact)| (id, fact.shape())).collect())
 }
 
 mod support;

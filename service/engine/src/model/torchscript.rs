@@ -3,8 +3,6 @@
 //! libtorch's own reader runs what a file asks it to run, so it works in a process of its own (`process`, `reader`), which gives back a description
 //! of the program and never sees the weights. `interpret` follows that program at an input size; the weights are read from the archive like those of a `.pt2`.
 
-#[cfg(any(test, feature = "torch"))]
-mod convolution;
 pub mod document;
 pub mod interpret;
 #[cfg(feature = "torch")]
@@ -13,8 +11,6 @@ mod process;
 pub mod reader;
 #[cfg(feature = "torch")]
 mod script;
-#[cfg(feature = "torch")]
-mod shapes;
 
 #[cfg(feature = "torch")]
 pub use process::Reader;

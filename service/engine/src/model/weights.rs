@@ -10,6 +10,7 @@ use super::archive::Archive;
 use super::error::ModelError;
 use super::passes::fold::Folding;
 use super::pt2::StoredTensor;
+use super::shapes::{self, Fact};
 
 /// Tensors by the name that they are stored under. Tensors that the network shares are one tensor here.
 pub struct Weights {
@@ -72,9 +73,9 @@ impl Weights {
         Ok(Self { tensors })
     }
 
-    /// The shape of the tensor of this name.
-    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
-        self.tensors.get(name).map(|tensor| tensor.size().into_iter().map(i64::unsigned_abs).collect())
+    /// The shape and type of the tensor of this name.
+    pub fn fact(&self, name: &str) -> Option<Fact> {
+        self.tensors.get(name).map(shapes::fact)
     }
 
     /// The tensor of this name on a device, four axes in the channels-last layout.

@@ -20,43 +20,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::error::ModelError;
-use super::super::graph::{Argument, Graph, ModuleCall, ValueId, ValueKind};
+use super::super::graph::{Graph, ModuleCall, ValueId, ValueKind};
 use super::super::limits::{self, at_most};
 use super::super::number::Number;
+use super::super::shapes::{FLOAT, Fact, Shapes};
 use super::document::{Block, Document, Instruction, Literal, Tagged};
 use value::{Heap, Value};
-
-/// Shape and element type of a tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
-    /// Its shape.
-    pub sizes: Vec<i64>,
-    /// libtorch's number.
-    pub dtype: i64,
-}
-
-/// Knows the shapes of what operators return.
-pub trait Shapes {
-    /// Introduces the image, or a stored tensor.
-    ///
-    /// # Errors
-    /// Where no such tensor can be.
-    fn leaf(&mut self, id: ValueId, fact: &Fact) -> Result<(), ModelError>;
-
-    /// What an operator returns, lists flattened. Numbers among the arguments are known ones.
-    ///
-    /// # Errors
-    /// libtorch's words, or a cap.
-    fn call(
-        &mut self,
-        name: &str,
-        overload: &str,
-        arguments: &[(String, Argument)],
-    ) -> Result<Vec<Option<Fact>>, ModelError>;
-
-    /// Names the results of the last call, so that later calls can take them.
-    fn bind(&mut self, ids: &[Option<ValueId>]);
-}
 
 /// A network at one input size.
 #[derive(Debug)]
@@ -91,8 +60,7 @@ pub fn interpret(
     Ok(Interpreted { graph, weights, ran })
 }
 
-/// `c10::ScalarType` of float32.
-const FLOAT: i64 = 6;
+/// Of `c10::ScalarType`, as [`FLOAT`].
 const FLOAT16: i64 = 5;
 const FLOAT64: i64 = 7;
 const BFLOAT16: i64 = 15;

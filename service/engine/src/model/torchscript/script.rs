@@ -8,10 +8,10 @@ use super::super::graph::Graph;
 use super::super::input::{Extent, InputShape};
 use super::super::limits::{self, at_most};
 use super::super::pt2::{Dtype, Exported, StoredTensor};
+use super::super::shapes::MetaShapes;
 use super::document::Document;
 use super::interpret::interpret;
 use super::process::Reader;
-use super::shapes::MetaShapes;
 
 /// A TorchScript program, which gives a graph for each input size.
 #[derive(Debug)]

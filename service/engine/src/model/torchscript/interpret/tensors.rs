@@ -7,10 +7,11 @@ use super::super::super::limits::{self, at_most};
 use super::super::super::number::{Number, NumberOperator};
 use super::super::super::operators;
 use super::super::super::pt2::Dtype;
+use super::super::super::shapes::{FLOAT, Fact, settled};
 use super::super::document::Instruction;
 use super::numbers::number_argument;
 use super::value::{Items, Num, Value};
-use super::{Fact, Interpreter, computed};
+use super::{Interpreter, computed};
 
 impl Interpreter<'_> {
     /// What is known of a tensor without looking into it; none if the instruction asks for nothing of the kind.
@@ -168,7 +169,7 @@ impl Interpreter<'_> {
             let own = match item {
                 Value::Number(Num { value: Number::Int(_), .. }) => Value::int(4),
                 Value::Number(Num { value: Number::Bool(_), .. }) => Value::int(11),
-                _ => Value::int(super::FLOAT),
+                _ => Value::int(FLOAT),
             };
             let dtype = if matches!(dtype, Value::None) { &own } else { &dtype };
             let arguments = vec![
@@ -202,8 +203,10 @@ impl Interpreter<'_> {
         }
         attributes::check(&operator, module, &arguments)?;
         at_most("the graph's number of nodes", self.graph.nodes.len() as u64, limits::NODES as u64)?;
-        let known: Vec<_> =
-            arguments.iter().map(|(name, argument)| (name.clone(), self.known(argument))).collect();
+        let known: Vec<_> = arguments
+            .iter()
+            .map(|(name, argument)| (name.clone(), settled(argument, &self.known_numbers)))
+            .collect();
         let facts = self.shapes.call(name, overload, &known).map_err(|error| match error {
             ModelError::Run { message, .. } => {
                 ModelError::Run { operator: operator.to_string(), module: module.to_owned(), message }
@@ -323,28 +326,5 @@ impl Interpreter<'_> {
             (None, value) => Size::Known(value.unwrap_or(0)),
         };
         Ok(Argument::Ints(numbers.iter().map(size).collect()))
-    }
-
-    /// The argument with its numbers as they are at this size.
-    fn known(&self, argument: &Argument) -> Argument {
-        match argument {
-            Argument::Number(id) => match self.known_numbers.get(id) {
-                Some(Number::Int(value)) => Argument::Int(*value),
-                Some(Number::Float(value)) => Argument::Float(*value),
-                Some(Number::Bool(value)) => Argument::Bool(*value),
-                None => argument.clone(),
-            },
-            Argument::Ints(sizes) => {
-                let known = |size: &Size| match size {
-                    Size::Computed(id) => {
-                        let value = self.known_numbers.get(id).and_then(|number| number.int());
-                        value.map_or(*size, Size::Known)
-                    }
-                    known @ Size::Known(_) => *known,
-                };
-                Argument::Ints(sizes.iter().map(known).collect())
-            }
-            other => other.clone(),
-        }
     }
 }

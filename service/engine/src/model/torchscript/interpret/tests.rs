@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::model::graph::Argument;
 
 /// Element by element, but for what the tests need.
 struct Rules {

@@ -10,8 +10,7 @@ use super::super::growth::{self, Known};
 use super::super::limits::{self, at_most};
 use super::super::operators;
 use super::super::shim::{Step, Value};
-use super::convolution;
-use super::interpret::{Fact, Shapes};
+use super::{Fact, Shapes, convolution};
 
 const NORMS: &[&str] = &["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"];
 
@@ -158,31 +157,10 @@ impl MetaShapes {
     ) -> Result<(), ModelError> {
         let plain = operators::plain_form(name).unwrap_or(name);
         let Some(allowed) = operators::allowed(plain, overload) else { return Ok(()) };
-        let shape = |id: &ValueId| -> Vec<u64> {
-            self.tensors
-                .get(id)
-                .map(|tensor| tensor.size().iter().map(|size| size.unsigned_abs()).collect())
-                .unwrap_or_default()
-        };
-        let known: Vec<(&str, Known)> = arguments
-            .iter()
-            .map(|(name, argument)| {
-                let known = match argument {
-                    Argument::Tensor(id) => Known::Shape(shape(id)),
-                    Argument::Tensors(ids) => Known::Shapes(ids.iter().map(shape).collect()),
-                    Argument::OptionalTensors(ids) => {
-                        Known::Shapes(ids.iter().flatten().map(shape).collect())
-                    }
-                    Argument::Int(value) => Known::Int(*value),
-                    Argument::Ints(sizes) => Known::Ints(known(sizes).unwrap_or_default()),
-                    Argument::Float(value) => Known::Float(*value),
-                    Argument::Floats(values) => Known::Floats(values.clone()),
-                    Argument::Text(text) => Known::Text(text.clone()),
-                    _ => Known::Other,
-                };
-                (name.as_str(), known)
-            })
-            .collect();
+        let shape =
+            |id: ValueId| self.tensors.get(&id).map(|tensor| fact(tensor).shape()).unwrap_or_default();
+        let known: Vec<(&str, Known)> =
+            arguments.iter().map(|(name, argument)| (name.as_str(), super::known(argument, shape))).collect();
         let largest = known.iter().map(|(_, known)| match known {
             Known::Shape(shape) => shape.iter().copied().fold(1, u64::saturating_mul),
             _ => 0,
@@ -207,7 +185,8 @@ fn known(sizes: &[Size]) -> Result<Vec<i64>, String> {
         .collect()
 }
 
-fn fact(tensor: &Tensor) -> Fact {
+/// Of a tensor.
+pub(in super::super) fn fact(tensor: &Tensor) -> Fact {
     // Types that no vision network computes in have no number here, and nothing compares equal to them.
     const OTHER: i64 = -1;
     let dtype = match tensor.kind() {
