@@ -1,13 +1,16 @@
 //! Models: from a folder with `model.toml` and an exported program to layers that can be run; knows no images, objectives or jobs.
 
 pub mod archive;
+pub mod cost;
 pub mod error;
 pub mod graph;
 pub mod growth;
 pub mod input;
 pub mod layers;
 pub mod limits;
+pub mod listing;
 pub mod manifest;
+pub mod names;
 pub mod number;
 pub mod operators;
 pub mod passes;
@@ -29,7 +32,8 @@ mod weights;
 
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
-pub use layers::{Axis, LayerInfo, LayerShape};
+pub use layers::{Axis, LayerInfo, LayerShape, Unlisted};
+pub use listing::{ActivationSide, ListedLayer, Listing};
 pub use manifest::{ChannelOrder, Input, Manifest};
 pub use passes::redirect::Reach;
 pub use receptive::{ReceptiveField, Sight};

@@ -1,6 +1,6 @@
 //! A model that is ready to be asked about its layers and to be cut to programs; knows no spec and no job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ use super::graph::{Graph, ValueId};
 use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
+use super::listing::{Listing, Source};
 use super::manifest::Manifest;
 use super::passes::redirect::{Reach, redirect};
 use super::passes::{cut::cut, fold::fold, out_of_place::out_of_place, tap};
@@ -31,6 +32,8 @@ pub struct Model {
     input: InputShape,
     graph: Graph,
     weights: Weights,
+    /// Names of the weights that are no parameters.
+    buffers: HashSet<String>,
     layers: Layers,
     infos: Vec<LayerInfo>,
     /// Shapes of all values at the input sizes that were asked for.
@@ -66,12 +69,14 @@ impl Model {
         let batch = *input.batches().start();
         input.check(batch, height, width)?;
         let shapes = trace(&graph, &weights, [batch, channels, height, width])?;
-        let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
+        let layers =
+            Layers::new(&name, &graph, &sites, &shapes, u64::from(batch)).with_modules(&exported.modules);
         let infos = layers.iter().map(|layer| layer.info.clone()).collect();
         let digest = archive.digest().to_owned();
         let shapes = Mutex::new(HashMap::from([((height, width), shapes)]));
         let supports = Mutex::default();
-        Ok(Self { name, manifest, digest, input, graph, weights, layers, infos, shapes, supports })
+        let buffers = exported.buffers;
+        Ok(Self { name, manifest, digest, input, graph, weights, buffers, layers, infos, shapes, supports })
     }
 
     /// The folder's name.
@@ -94,12 +99,31 @@ impl Model {
         &self.infos
     }
 
-    /// The layer that `path`, `path#1`, `path:pre` or `output` names.
+    /// The layer that `path`, `path#1`, `path:pre` or `output` names; `_` for `.` as in lucent's names, and another case, are understood.
     ///
     /// # Errors
-    /// [`ModelError::UnknownLayer`], which names the nearest ones, [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    /// [`ModelError::UnknownLayer`], which names the nearest ones, [`ModelError::AmbiguousLayer`], [`ModelError::SeveralCalls`],
+    /// [`ModelError::UnlistedLayer`], [`ModelError::NoPreActivation`].
     pub fn layer(&self, path: &str) -> Result<&LayerInfo, ModelError> {
         self.layers.find(path).map(|(layer, _)| &layer.info)
+    }
+
+    /// The one name of what `path` names: a layer can be asked for in several ways, of which specs, keys and results keep this one.
+    ///
+    /// # Errors
+    /// As [`Model::layer`].
+    pub fn canonical(&self, path: &str) -> Result<String, ModelError> {
+        self.layers.canonical(path)
+    }
+
+    /// All layers at an input size, with what they cost and hold. At another size than the manifest's: one forward of zeros on the CPU, remembered.
+    ///
+    /// # Errors
+    /// As [`Model::shapes`].
+    pub fn listing(&self, height: u32, width: u32) -> Result<Listing, ModelError> {
+        let shapes = self.shapes_at(height, width)?;
+        let source = Source { graph: &self.graph, layers: &self.layers, buffers: &self.buffers };
+        source.listing([height, width], &shapes, u64::from(*self.input.batches().start()))
     }
 
     /// The numbers of images that one pass may have.
