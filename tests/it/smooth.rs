@@ -2,8 +2,8 @@
 
 use crate::support::{Server, images, spec, term};
 use serde_json::json;
-use unitscope_proto::v1::OptimizeSpec;
 use unitscope_proto::v1::optimized_image::Outcome;
+use unitscope_proto::v1::{OptimizeSpec, job};
 
 #[tokio::test]
 async fn smoothed_pools_make_other_pictures_and_the_same_ones_again() {
@@ -17,7 +17,8 @@ async fn smoothed_pools_make_other_pictures_and_the_same_ones_again() {
     let mut made = Vec::new();
     for (smooth, told) in [(None, false), (Some(false), false), (Some(true), true), (Some(true), true)] {
         let job = client.run(smoothed(smooth)).await;
-        assert_eq!(job.spec.as_ref().and_then(|spec| spec.smooth_max_pools), Some(told));
+        let Some(job::Spec::Optimize(spec)) = &job.spec else { panic!("the spec is there") };
+        assert_eq!(spec.smooth_max_pools, Some(told));
         let picture = images(&job).remove(0);
         assert_eq!(picture.outcome(), Outcome::Completed);
         assert!(picture.score > picture.start_score);

@@ -102,11 +102,18 @@ fn check(model: &Model, values: &Values, case: &Case) -> Result<serde_json::Valu
     let whole = if listed.contains("output") { "output".to_owned() } else { last(model) };
     let output = tch::no_grad(|| model.program(&[whole], size, Device::Cpu)?.run(&input))?.remove(0);
     let mut worst = (0.0, String::new());
-    let mut missing = Vec::new();
-    let mut wanted = Vec::new();
+    let unlisted: BTreeSet<String> =
+        model.listing(size[0], size[1])?.unlisted.into_iter().map(|(path, _)| path).collect();
+    let (mut missing, mut named, mut wanted) = (Vec::new(), 0, Vec::new());
     for (path, call, stored) in &case.layers {
         let layer = name(path, *call);
-        if listed.contains(layer.as_str()) { wanted.push((layer, stored)) } else { missing.push(layer) }
+        if listed.contains(layer.as_str()) {
+            wanted.push((layer, stored));
+        } else if unlisted.contains(path) {
+            named += 1;
+        } else {
+            missing.push(layer);
+        }
     }
     for some in wanted.chunks(32) {
         let paths: Vec<String> = some.iter().map(|(layer, _)| layer.clone()).collect();
@@ -134,6 +141,7 @@ fn check(model: &Model, values: &Values, case: &Case) -> Result<serde_json::Valu
         "worst_layer": worst.1,
         "compared": wanted.len(),
         "missing": missing,
+        "named": named,
         "gradients": slopes,
     }))
 }

@@ -141,8 +141,15 @@ class Writer {
       value(object.getSlot(i), 0);
       text_ += ']';
     }
-    text_ += "],\"methods\":[";
+    text_ += "],\"parameters\":[";
     size_t count = 0;
+    for (size_t i = 0; i < type.numAttributes(); i++) {
+      if (!type.is_parameter(i)) continue;
+      comma(count++);
+      string(type.getAttributeName(i));
+    }
+    text_ += "],\"methods\":[";
+    count = 0;
     for (torch::jit::Function* method : type.methods()) {
       if (torch::jit::tryToGraphFunction(*method) == nullptr) continue;
       comma(count++);

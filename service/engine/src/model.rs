@@ -3,13 +3,16 @@
 pub mod archive;
 pub mod attributes;
 mod caps;
+pub mod cost;
 pub mod error;
 pub mod graph;
 pub mod growth;
 pub mod input;
 pub mod layers;
 pub mod limits;
+pub mod listing;
 pub mod manifest;
+pub mod names;
 pub mod number;
 pub mod operators;
 pub mod passes;
@@ -33,7 +36,8 @@ mod weights;
 
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
-pub use layers::{Axis, LayerInfo, LayerShape};
+pub use layers::{Axis, LayerInfo, LayerShape, Unlisted};
+pub use listing::{ActivationSide, ListedLayer, Listing};
 pub use manifest::{ChannelOrder, Input, Manifest};
 pub use passes::gradients::Gradients;
 pub use passes::redirect::Reach;

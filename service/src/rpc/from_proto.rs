@@ -4,6 +4,7 @@
 
 mod card;
 mod elimination;
+mod layers;
 mod objective;
 mod optimizer;
 mod parts;
@@ -13,6 +14,7 @@ mod stop;
 mod terms;
 
 pub use card::card;
+pub use layers::{name_ranked_layers, name_term_layers};
 pub use rank::rank;
 
 use crate::data::references::Target;

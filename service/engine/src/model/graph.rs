@@ -277,6 +277,14 @@ impl Node {
 }
 
 impl Argument {
+    /// The tensor, if it is one.
+    pub fn tensor(&self) -> Option<ValueId> {
+        match self {
+            Self::Tensor(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     fn for_each_read(&self, visit: &mut impl FnMut(ValueId, ValueKind)) {
         match self {
             Self::Tensor(id) => visit(*id, ValueKind::Tensor),

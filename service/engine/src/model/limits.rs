@@ -18,6 +18,8 @@ pub const ARGUMENTS: usize = 4_096;
 pub const NAME_BYTES: usize = 1_024;
 /// Modules around one node.
 pub const MODULE_DEPTH: usize = 128;
+/// Modules of one network, those that compute nothing among them: the largest vision networks have about 5,000.
+pub const MODULES: usize = 50_000;
 /// Axes of a tensor; window attention reshapes to six.
 pub const RANK: usize = 12;
 /// A kernel, stride, padding, dilation or repeat count beyond any image's size.

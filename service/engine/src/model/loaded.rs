@@ -1,6 +1,6 @@
 //! A model that is ready to be asked about its layers and to be cut to programs; knows no spec and no job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use super::graph::{Graph, ValueId};
 use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
+use super::listing::{Listing, Source};
 use super::manifest::Manifest;
 use super::passes::gradients::Gradients;
 use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
@@ -36,6 +37,8 @@ pub struct Model {
     weights: Weights,
     /// At the manifest's input size.
     network: Arc<Network>,
+    /// Names of the weights that are no parameters.
+    buffers: HashSet<String>,
     infos: Vec<LayerInfo>,
     /// At the input sizes that were asked for.
     networks: Mutex<HashMap<[u32; 2], Arc<Network>>>,
@@ -85,14 +88,28 @@ impl Model {
         let batch = *input.batches().start();
         input.check(batch, size[0], size[1])?;
         let shapes = trace(&graph, &weights, [batch, channels, size[0], size[1]])?;
-        let layers = Arc::new(Layers::new(&name, &graph, &sites, &shapes, u64::from(batch)));
+        let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
+        let layers = Arc::new(layers.with_modules(&program.modules));
         let infos = layers.iter().map(|layer| layer.info.clone()).collect();
         let digest = archive.digest()?.to_owned();
         let lowered = Arc::new(program.graph);
         let network = Arc::new(Network { lowered, graph: Arc::new(graph), layers, shapes });
         let networks = Mutex::new(HashMap::from([(size, network.clone())]));
         let supports = Mutex::default();
-        Ok(Self { name, manifest, digest, input, script, weights, network, infos, networks, supports })
+        let buffers = program.buffers;
+        Ok(Self {
+            name,
+            manifest,
+            digest,
+            input,
+            script,
+            weights,
+            network,
+            buffers,
+            infos,
+            networks,
+            supports,
+        })
     }
 
     /// The folder's name.
@@ -120,13 +137,32 @@ impl Model {
         &self.infos
     }
 
-    /// The layer that `path`, `path#1`, `path:pre` or `output` names.
+    /// The layer that `path`, `path#1`, `path:pre` or `output` names; `_` for `.` as in lucent's names, and another case, are understood.
     ///
     /// # Errors
-    /// [`ModelError::UnknownLayer`], which names the nearest ones, [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    /// [`ModelError::UnknownLayer`], which names the nearest ones, [`ModelError::AmbiguousLayer`], [`ModelError::SeveralCalls`],
+    /// [`ModelError::UnlistedLayer`], [`ModelError::NoPreActivation`].
     pub fn layer(&self, path: &str) -> Result<&LayerInfo, ModelError> {
         let (layer, _) = self.network.layers.find(path)?;
         Ok(&layer.info)
+    }
+
+    /// The one name of what `path` names: a layer can be asked for in several ways, of which specs, keys and results keep this one.
+    ///
+    /// # Errors
+    /// As [`Model::layer`].
+    pub fn canonical(&self, path: &str) -> Result<String, ModelError> {
+        self.network.layers.canonical(path)
+    }
+
+    /// All layers at an input size, with what they cost and hold.
+    ///
+    /// # Errors
+    /// As [`Model::shapes`].
+    pub fn listing(&self, height: u32, width: u32) -> Result<Listing, ModelError> {
+        let network = self.network([height, width])?;
+        let source = Source { graph: &network.graph, layers: &network.layers, buffers: &self.buffers };
+        source.listing([height, width], &network.shapes, u64::from(*self.input.batches().start()))
     }
 
     /// The numbers of images that one pass may have.
@@ -218,7 +254,8 @@ impl Model {
         // The program goes another way at this size.
         let (graph, sites) = settle(&other.graph)?;
         let shapes = trace(&graph, &self.weights, shape)?;
-        let layers = Arc::new(Layers::new(&self.name, &graph, &sites, &shapes, u64::from(batch)));
+        let layers = Layers::new(&self.name, &graph, &sites, &shapes, u64::from(batch));
+        let layers = Arc::new(layers.with_modules(&other.modules));
         Ok(Network { lowered: Arc::new(other.graph), graph: Arc::new(graph), layers, shapes })
     }
 

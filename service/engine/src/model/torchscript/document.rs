@@ -25,6 +25,8 @@ pub struct Object {
     pub class: String,
     /// In the order of their definition.
     pub attributes: Vec<(String, Literal)>,
+    /// Names of the attributes that are parameters.
+    pub parameters: Vec<String>,
     /// Names, and indices of functions.
     pub methods: Vec<(String, usize)>,
 }

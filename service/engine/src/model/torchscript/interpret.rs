@@ -16,7 +16,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::error::ModelError;
@@ -34,6 +34,8 @@ pub struct Interpreted {
     pub graph: Graph,
     /// For each weight of the graph, its index in [`Document::tensors`].
     pub weights: HashMap<String, usize>,
+    /// Names of those that are no parameters.
+    pub buffers: HashSet<String>,
     /// Paths of the modules that run.
     pub ran: BTreeSet<String>,
 }
@@ -55,9 +57,10 @@ pub fn interpret(
     let result = interpreter.call_network(input)?;
     interpreter.outputs(&result)?;
     interpreter.graph.validate()?;
-    let Interpreter { graph, weights, calls, mut paths, .. } = interpreter;
+    let Interpreter { graph, weights, calls, mut paths, parameters, .. } = interpreter;
+    let buffers = weights.keys().filter(|name| !parameters.contains(*name)).cloned().collect();
     let ran = calls.keys().filter_map(|object| paths.remove(object)).collect();
-    Ok(Interpreted { graph, weights, ran })
+    Ok(Interpreted { graph, weights, buffers, ran })
 }
 
 /// Of `c10::ScalarType`, as [`FLOAT`].
@@ -74,6 +77,8 @@ struct Interpreter<'a> {
     /// Stored tensors that were read: index to value.
     stored: HashMap<usize, ValueId>,
     weights: HashMap<String, usize>,
+    /// Names of those that are parameters.
+    parameters: HashSet<String>,
     /// Numbers of stored tensors of one element.
     numbers: HashMap<ValueId, Number>,
     /// What the graph's numbers are at this size.
@@ -101,6 +106,7 @@ impl<'a> Interpreter<'a> {
             facts: HashMap::new(),
             stored: HashMap::new(),
             weights: HashMap::new(),
+            parameters: HashSet::new(),
             numbers: HashMap::new(),
             known_numbers: HashMap::new(),
             attributes: HashMap::new(),

@@ -1,6 +1,6 @@
 //! A TorchScript file: its program, and where its tensors lie; knows no instruction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::super::archive::Archive;
 use super::super::error::ModelError;
@@ -29,7 +29,9 @@ pub struct Lowered {
     /// By the names in [`Graph::weights`].
     pub stored: HashMap<String, StoredTensor>,
     /// Paths of the modules that run.
-    pub ran: BTreeSet<String>,
+    pub modules: Vec<String>,
+    /// Names of the weights that are no parameters.
+    pub buffers: HashSet<String>,
 }
 
 /// Whether the archive is what `torch.jit.save` writes.
@@ -64,7 +66,13 @@ impl Script {
         };
         let input =
             InputShape { name: "x".to_owned(), channels, batch, height: any("height"), width: any("width") };
-        Ok(Exported { graph: one.graph, input, stored: one.stored })
+        Ok(Exported {
+            graph: one.graph,
+            input,
+            stored: one.stored,
+            modules: one.modules,
+            buffers: one.buffers,
+        })
     }
 
     /// From the JSON that the reading process made of the archive's file.
@@ -94,7 +102,8 @@ impl Script {
         Ok(Lowered {
             stored: stored.collect::<Result<_, ModelError>>()?,
             graph: interpreted.graph,
-            ran: interpreted.ran,
+            modules: interpreted.ran.into_iter().collect(),
+            buffers: interpreted.buffers,
         })
     }
 

@@ -110,6 +110,9 @@ impl<'a> Interpreter<'a> {
             None | Some("") => name.to_owned(),
             Some(path) => format!("{path}.{name}"),
         };
+        if owner.parameters.iter().any(|known| known == name) {
+            self.parameters.insert(full.clone());
+        }
         let value = self.literal(literal, &full)?;
         self.attributes.insert((object, name), value.clone());
         Ok(value)

@@ -76,8 +76,8 @@ fn block(inputs: &[u32], nodes: Vec<Json>, outputs: &[u32]) -> Json {
 fn network(nodes: Vec<Json>, returned: u32) -> Json {
     json!({
         "objects": [{ "class": "__torch__.Net", "attributes": [["act", { "object": 1 }], ["weight", { "tensor": 0 }]],
-                      "methods": [["forward", 0]] },
-                    { "class": "__torch__.nn.___torch_mangle_3.Act", "attributes": [], "methods": [["forward", 1], ["other", 1]] }],
+                      "parameters": ["weight"], "methods": [["forward", 0]] },
+                    { "class": "__torch__.nn.___torch_mangle_3.Act", "attributes": [], "parameters": [], "methods": [["forward", 1], ["other", 1]] }],
         "functions": [{ "name": "forward", "body": block(&[0, 1], nodes, &[returned]) },
                       { "name": "act", "body": block(&[0, 1], vec![relu(1, 2)], &[2]) }],
         "tensors": [{ "dtype": 6, "sizes": [4], "strides": [1], "offset": 0, "place": 64 }],
