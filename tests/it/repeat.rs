@@ -123,7 +123,8 @@ async fn a_model_file_that_is_overwritten_or_cut_while_a_job_runs() {
     let client = server.client().await;
     let job = || OptimizeSpec { model: "copied".into(), steps: Some(80), ..job() };
     let undisturbed = made(&client, &client.start(job()).await).await;
-    let spoils: [(&str, &dyn Fn(&Path)); 3] = [
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let spoils: [(&str, Spoil<'_>); 3] = [
         ("overwritten", &|file| std::fs::write(file, vec![0x55; good.len()]).unwrap()),
         ("cut", &|file| std::fs::File::options().write(true).open(file).unwrap().set_len(1000).unwrap()),
         ("emptied", &|file| std::fs::write(file, b"").unwrap()),

@@ -1,5 +1,6 @@
 //! The shapes of all values of a graph, found without computing any; knows no file.
 
+#[cfg(any(test, feature = "torch"))]
 mod convolution;
 #[cfg(feature = "torch")]
 mod meta;
