@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import math
 import os
 import sys
 import tempfile
@@ -140,6 +141,19 @@ class One(nn.Module):
         if x.shape[0] != 1:
             raise ValueError("one image, please")
         return self.conv(x)
+
+
+class Rounding(nn.Module):
+    """Computes a size by an operation that the exporter follows, and that its files have no name for."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        side = math.ceil(x.shape[2] / 3) * 3
+        return F.interpolate(x, size=(side, side), mode="bilinear")
 
 
 class BySize(nn.Module):
@@ -341,6 +355,11 @@ class ExportTest(unittest.TestCase):
         with mock.patch("torch.export.save", side_effect=full), self.assertRaisesRegex(ExportError, "No space left"):
             self.export(Residual(), size=32)
         self.assertEqual(os.listdir(self.folder), ["net"])
+
+    def test_a_program_that_cannot_be_written_is_no_answer(self):
+        report = self.export(Rounding(), size=32)
+        self.assertEqual(report.dynamic, ["batch"])
+        self.assertIn("not dynamic in batch, height, width at once: torch.export.save: ", " ".join(report.notes))
 
     def test_an_output_without_a_batch_axis_is_told(self):
         module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(0))

@@ -24,7 +24,7 @@ class Report:
     square: bool
     """Whether height and width are dynamic, but must be equal."""
     difference: float
-    """Largest max |a - b| / max |b| of all comparisons, a from the file or the exported program, b from the module."""
+    """Largest max |a - b| / max |b| of all comparisons, a from the file, read back, b from the module."""
     compared: list[tuple[int, int, int]]
     """(batch, height, width) of the comparisons."""
     parameters: int

@@ -1,4 +1,4 @@
-"""From the prepared module to an exported program, as dynamic as it gets, each compared with the module; knows no file."""
+"""From the prepared module to `model.pt2`, as dynamic as it gets, read back and compared with the module; knows no manifest."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Reference:
 
 @dataclass
 class Traced:
-    """An exported program that equals the module wherever it was compared."""
+    """An exported program whose file equals the module wherever it was compared."""
 
     program: torch.export.ExportedProgram
     dynamic: dict
@@ -68,18 +68,18 @@ class Traced:
     """What could not be made dynamic, and why."""
 
 
-def trace(reference, height, width, wish, progress):
-    """Tries batch, height and width, then the batch alone, then fixed sizes; returns the first that is right.
+def trace(reference, size, wish, path, progress):
+    """Tries batch, height and width, then the batch alone, then less; writes the first that is right to `path`.
 
     Raises `ExportError` with the exporter's reason if none is.
     """
     notes = []
-    attempts = _attempts(reference, height, width, wish, notes)
+    attempts = _attempts(reference, *size, wish, notes)
     reason = advice = None
     for axes, sample, other_sizes in attempts:
         names = [AXES[axis] for axis in axes]
         progress(f"exporting with {'dynamic ' + ', '.join(names) if names else 'fixed sizes'}")
-        traced, failure = _attempt(reference, axes, sample, (height, width), other_sizes)
+        traced, failure = _attempt(reference, axes, sample, [size, *other_sizes], path)
         if traced is not None:
             traced.notes = notes
             return traced
@@ -138,7 +138,7 @@ def _other_sizes(reference, batch, height, width):
     return (), [], why
 
 
-def _attempt(reference, axes, sample, size, other_sizes):
+def _attempt(reference, axes, sample, sizes, path):
     """(traced, None) or (None, (reason, advice))."""
     image = random_images(sample[0], reference.channels, *sample[1:])
     try:
@@ -151,10 +151,17 @@ def _attempt(reference, axes, sample, size, other_sizes):
     if node := next((node for node in program.graph.nodes if node.meta.get("unbacked_bindings")), None):
         place = [f" (in `{path}`)" for path, _ in (node.meta.get("nn_module_stack") or {}).values() if path][-1:]
         return None, (f"`{node.target}` makes a number or a size of a tensor's values{''.join(place)}", ADVICE_DATA)
+    try:
+        with quiet():
+            torch.export.save(program, path)
+            run = _runnable(torch.export.load(path))
+    except OSError:
+        raise
+    except Exception as error:  # There are programs that the exporter makes and cannot write.
+        return None, (f"torch.export.save: {_reason(reference.module, error)}", _advice(error))
     symbols = _dynamic(program)
     batches = (1, 3) if 0 in symbols else (sample[0],)
-    compared = [(batch, *each) for batch in batches for each in (size, *other_sizes) if reference.at(batch, *each)[1] is None]
-    run = runnable(program)
+    compared = [(batch, *each) for batch in batches for each in sizes if reference.at(batch, *each)[1] is None]
     worst = 0.0
     for shape in compared:
         difference, reason = reference.difference(run, *shape)
@@ -186,7 +193,7 @@ def _dynamic(program):
     return {axis: str(sizes[axis]) for axis in AXES if isinstance(sizes[axis], torch.SymInt)}
 
 
-def runnable(program):
+def _runnable(program):
     """The program as a function of the image, without the guards on its sizes: Unitscope checks none but ranges."""
     return program.module(check_guards=False) if _has_check_guards(program) else _without_hooks(program.module())
 
