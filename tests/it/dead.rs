@@ -75,7 +75,7 @@ async fn a_unit_that_is_off_is_woken_by_redirection_alone() {
     assert!(picture.score > 0.0);
 }
 
-/// Of the model `off`: around mid grey, the slope of each is exactly zero.
+/// Of the model `off`: around mid grey, the slope of each is exactly zero. Not mish, whose slope libtorch finds with the wrong sign below about −17.
 const OFF: &[&str] = &[
     "relu",
     "relu6",
@@ -86,7 +86,6 @@ const OFF: &[&str] = &[
     "hardswish",
     "gelu",
     "silu",
-    "mish",
     "hand_swish",
     "hand_hardswish",
 ];

@@ -25,6 +25,7 @@ mod rank_faults;
 mod rank_files;
 mod references;
 mod repeat;
+mod scripts;
 mod shared_models;
 mod smooth;
 mod stops;

@@ -14,7 +14,7 @@ use super::graph::{Graph, ValueId};
 use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
-use super::listing::{Listing, Source};
+use super::listing::{Aliases, Listing, Source, aliases};
 use super::manifest::Manifest;
 use super::passes::gradients::Gradients;
 use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
@@ -39,6 +39,7 @@ pub struct Model {
     network: Arc<Network>,
     /// Names of the weights that are no parameters.
     buffers: HashSet<String>,
+    aliases: Aliases,
     infos: Vec<LayerInfo>,
     /// At the input sizes that were asked for.
     networks: Mutex<HashMap<[u32; 2], Arc<Network>>>,
@@ -96,7 +97,7 @@ impl Model {
         let network = Arc::new(Network { lowered, graph: Arc::new(graph), layers, shapes });
         let networks = Mutex::new(HashMap::from([(size, network.clone())]));
         let supports = Mutex::default();
-        let buffers = program.buffers;
+        let (buffers, aliases) = (program.buffers, aliases(&program.stored));
         Ok(Self {
             name,
             manifest,
@@ -106,6 +107,7 @@ impl Model {
             weights,
             network,
             buffers,
+            aliases,
             infos,
             networks,
             supports,
@@ -161,7 +163,12 @@ impl Model {
     /// As [`Model::shapes`].
     pub fn listing(&self, height: u32, width: u32) -> Result<Listing, ModelError> {
         let network = self.network([height, width])?;
-        let source = Source { graph: &network.graph, layers: &network.layers, buffers: &self.buffers };
+        let source = Source {
+            graph: &network.graph,
+            layers: &network.layers,
+            buffers: &self.buffers,
+            aliases: &self.aliases,
+        };
         source.listing([height, width], &network.shapes, u64::from(*self.input.batches().start()))
     }
 
