@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--forms", default=",".join(FORMS), help="of pt2, scripted and traced")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--keep", action="store_true", help="keep the model files")
-    parser.add_argument("--table", help="write the table to this file")
+    parser.add_argument("--docs", help="write the table into this page, between its marks")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     names = [("torchvision", name) for name in networks.TORCHVISION] + [("timm", name) for name in networks.TIMM]
@@ -42,9 +42,8 @@ def main() -> int:
         results.append(run_network(library, name, options))
     table = render(results)
     print(table)
-    if options.table:
-        with open(options.table, "w", encoding="utf-8") as file:
-            file.write(table)
+    if options.docs:
+        write_between(options.docs, "<!-- matrix -->\n", "<!-- end of matrix -->", table)
     return 0 if all(passed(row) for result in results for row in result["forms"].values()) else 1
 
 
@@ -147,6 +146,13 @@ def cells(row: dict) -> str:
     other = "yes" if any(case["what"] == "192×256" for case in row["cases"]) else "not in PyTorch either"
     worst = max(max(case["worst"], case["output"]) for case in row["cases"] if "worst" in case)
     return f"{first['compared']} | {worst:.0e} | {slopes} | {other} | {'**' + failed + '**' if failed else ''}"
+
+
+def write_between(path: str, begin: str, end: str, text: str) -> None:
+    with open(path, encoding="utf-8") as file:
+        before, rest = file.read().split(begin)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + begin + text + end + rest.split(end)[1])
 
 
 def timm_version(results: list[dict]) -> str:
