@@ -74,6 +74,21 @@ pub enum ModelError {
         /// What makes its output.
         operator: String,
     },
+    /// A layer that was asked for its kernels and has none.
+    #[error("{}", no_convolution(layer, operator, near))]
+    NoConvolution {
+        /// What was asked for.
+        layer: String,
+        /// What makes its output.
+        operator: String,
+        /// The nearest convolutions, best first.
+        near: Vec<String>,
+    },
+    /// A model that was asked for its first convolution.
+    #[error(
+        "model `{0}` has no layer that is a two-dimensional convolution, so that there are no filters to show"
+    )]
+    NoConvolutions(String),
     /// An input of another size than the export allows.
     #[error("{0}")]
     Input(String),
@@ -121,15 +136,25 @@ impl From<tch::TchError> for ModelError {
     }
 }
 
-fn unknown_layer(layer: &str, model: &str, near: &[String], total: usize) -> String {
-    let guess = match near {
-        [] => String::new(),
-        [one] => format!("did you mean `{one}`? "),
-        [first @ .., last] => {
-            let first: Vec<_> = first.iter().map(|name| format!("`{name}`")).collect();
-            format!("did you mean {} or `{last}`? ", first.join(", "))
-        }
+/// `` `a`, `b` or `c` ``; none of none.
+fn either(names: &[String]) -> Option<String> {
+    let (last, first) = names.split_last()?;
+    let first: Vec<_> = first.iter().map(|name| format!("`{name}`")).collect();
+    Some(if first.is_empty() { format!("`{last}`") } else { format!("{} or `{last}`", first.join(", ")) })
+}
+
+fn no_convolution(layer: &str, operator: &str, near: &[String]) -> String {
+    let way_out = match either(near) {
+        Some(names) => format!("ask for {names}"),
+        None => "the model has none".to_owned(),
     };
+    format!(
+        "layer `{layer}` is no two-dimensional convolution: operator `{operator}` makes its output; {way_out}"
+    )
+}
+
+fn unknown_layer(layer: &str, model: &str, near: &[String], total: usize) -> String {
+    let guess = either(near).map_or_else(String::new, |names| format!("did you mean {names}? "));
     format!(
         "layer `{layer}` is not in model `{model}`; {guess}`unitscope models show {model}` lists all {total}"
     )

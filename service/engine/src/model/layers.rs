@@ -170,21 +170,22 @@ impl Layers {
     }
 
     fn unknown(&self, path: &str) -> ModelError {
-        // Three guesses fit into one line.
-        const GUESSES: usize = 3;
-        let mut near: Vec<(f64, &str)> = self
-            .list
-            .iter()
-            .map(|layer| (strsim::jaro_winkler(path, &layer.info.path), layer.info.path.as_str()))
-            .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         ModelError::UnknownLayer {
             layer: path.to_owned(),
             model: self.model.clone(),
-            near: near.iter().take(GUESSES).map(|(_, path)| (*path).to_owned()).collect(),
+            near: nearest(path, self.list.iter().map(|layer| layer.info.path.as_str())),
             total: self.list.len(),
         }
     }
+}
+
+/// Those of `paths` that look most like `asked`, best first.
+pub fn nearest<'a>(asked: &str, paths: impl Iterator<Item = &'a str>) -> Vec<String> {
+    // Three guesses fit into one line.
+    const GUESSES: usize = 3;
+    let mut near: Vec<(f64, &str)> = paths.map(|path| (strsim::jaro_winkler(asked, path), path)).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    near.iter().take(GUESSES).map(|(_, path)| (*path).to_owned()).collect()
 }
 
 /// What the axes of a value are, by its rank and the position of its channel axis.

@@ -227,6 +227,7 @@ fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, Mo
     Ok(made.chain(weights).collect())
 }
 
+mod kernels;
 mod support;
 #[cfg(test)]
 mod tests;
