@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod attributes;
 mod caps;
+pub mod convolution;
 pub mod cost;
 pub mod error;
 pub mod graph;
@@ -34,6 +35,7 @@ mod shim;
 #[cfg(feature = "torch")]
 mod weights;
 
+pub use convolution::Convolution;
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape, Unlisted};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::ModelError;
 use super::graph::{Argument, Graph, Node, Operator, Size, ValueId};
-use super::names::{Found, Names, nearest};
+use super::names::{Found, GUESSES, Names, nearest};
 use super::passes::tap::Site;
 use super::receptive::{Geometry, Sight};
 
@@ -245,8 +245,6 @@ impl Layers {
     }
 
     fn unknown(&self, path: &str) -> ModelError {
-        // Three guesses fit into one line.
-        const GUESSES: usize = 3;
         ModelError::UnknownLayer {
             layer: path.to_owned(),
             model: self.model.clone(),

@@ -339,6 +339,7 @@ fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, Mo
     Ok(floats.map(|(id, fact)| (id, fact.shape())).collect())
 }
 
+mod kernels;
 mod support;
 #[cfg(test)]
 mod tests;
