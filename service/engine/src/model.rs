@@ -1,6 +1,7 @@
 //! Models: from a folder with `model.toml` and an exported program to layers that can be run; knows no images, objectives or jobs.
 
 pub mod archive;
+pub mod axes;
 pub mod error;
 pub mod graph;
 pub mod growth;
@@ -27,6 +28,7 @@ mod shim;
 #[cfg(feature = "torch")]
 mod weights;
 
+pub use axes::TokenGrid;
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
-use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, gradients};
+use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, TokenGrid, gradients};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -84,7 +84,9 @@ fn demo_model() {
 
 #[test]
 fn tiny_exports() {
-    for name in ["inplace_fixed", "size_fixed", "batch_fixed", "twice", "tokens", "gray", "dead", "control"] {
+    for name in
+        ["inplace_fixed", "size_fixed", "batch_fixed", "twice", "tokens", "gray", "four", "dead", "control"]
+    {
         println!("{name}");
         check(&fixture(name), &fixture(name).join("expected.npz"));
     }
@@ -120,6 +122,7 @@ fn shapes_follow_the_input_size() {
         (layer.units, layer.axes.as_slice()),
         (16, [Axis::Batch, Axis::Token, Axis::Channel].as_slice())
     );
+    assert_eq!(layer.tokens, Some(TokenGrid { prefix: 1, rows: 4, columns: 4 }));
     assert_eq!(model.layer("patches").unwrap().axes, [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width]);
 }
 

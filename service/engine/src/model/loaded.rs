@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use tch::{Device, Kind, Tensor};
 
 use super::archive::Archive;
+use super::axes::AxisRoles;
 use super::error::ModelError;
 use super::execute::Program;
 use super::graph::{Graph, ValueId};
@@ -125,15 +126,22 @@ impl Model {
     /// not fit it.
     pub fn shapes(&self, layers: &[String], height: u32, width: u32) -> Result<Vec<LayerShape>, ModelError> {
         let shapes = self.shapes_at(height, width)?;
+        let roles = AxisRoles::new(&self.graph, &shapes);
+        let batch = u64::from(*self.input.batches().start());
         layers
             .iter()
             .map(|path| {
                 let (layer, value) = self.layers.find(path)?;
-                let shape = shapes.get(&value).filter(|shape| shape.len() == layer.info.axes.len());
-                let shape = shape.ok_or_else(|| {
-                    ModelError::Input(format!("layer `{path}` has another rank at {height}×{width} px"))
-                })?;
-                Ok(LayerShape { shape: shape[1..].to_vec(), axes: layer.info.axes.clone() })
+                let other =
+                    || ModelError::Input(format!("layer `{path}` has other axes at {height}×{width} px"));
+                let shape = shapes.get(&value).ok_or_else(other)?;
+                let layout = roles.layout(value, shape, batch).ok_or_else(other)?;
+                let axes = layer.info.axes.clone();
+                if layout.axes.len() != axes.len() {
+                    return Err(other());
+                }
+                let tokens = layout.tokens.filter(|_| layout.axes == axes);
+                Ok(LayerShape { shape: shape[1..].to_vec(), axes, tokens })
             })
             .collect()
     }
