@@ -132,14 +132,17 @@ fn shape(input: &ModelInput) -> String {
     format!("{}×{} {channels}", input.height, input.width)
 }
 
-/// `512 × 14 × 14`, with the axes' names where they are not the usual ones.
+/// `512 × 14 × 14`, with the axes' names where they are not the usual ones; of tokens, where patches are told, how many come before how many rows and columns of
+/// them.
 fn layer_shape(layer: &Layer) -> String {
     let sizes = layer.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
     let usual = [&["channel", "height", "width"][..], &["channel"]];
     if usual.iter().any(|axes| layer.axes == **axes) || layer.axes.is_empty() {
         sizes
     } else {
-        format!("{sizes} ({})", layer.axes.join(", "))
+        let grid = layer.tokens.as_ref();
+        let grid = grid.map(|grid| format!(" {}+{}×{}", grid.prefix, grid.rows, grid.columns));
+        format!("{sizes} ({}){}", layer.axes.join(", "), grid.unwrap_or_default())
     }
 }
 

@@ -15,6 +15,7 @@ mod datasets;
 mod dead;
 mod diversity;
 mod elimination;
+mod inputs;
 mod jobs;
 mod models;
 mod objective;

@@ -93,6 +93,11 @@ fn layer(layer: &LayerInfo) -> proto::Layer {
         units: layer.units,
         has_pre_activation: layer.pre_activation,
         receptive_field: receptive_field(layer.sight),
+        tokens: layer.tokens.map(|grid| proto::TokenGrid {
+            prefix: grid.prefix,
+            rows: grid.rows,
+            columns: grid.columns,
+        }),
     }
 }
 
