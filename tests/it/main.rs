@@ -16,6 +16,7 @@ mod dead;
 mod diversity;
 mod elimination;
 mod filters;
+mod inputs;
 mod jobs;
 mod models;
 mod objective;

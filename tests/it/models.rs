@@ -13,7 +13,7 @@ use unitscope_proto::v1::layer::ActivationSide;
 use unitscope_proto::v1::model::State;
 use unitscope_proto::v1::{
     GetModelRequest, GetServerInfoRequest, ImageSize, Layer, ListModelsRequest, LoadModelRequest, Model,
-    OptimizeSpec, UnloadModelRequest, model_input::Channels,
+    OptimizeSpec, TokenGrid, UnloadModelRequest, model_input::Channels,
 };
 use unitscope_tests::build::checkout;
 
@@ -98,6 +98,9 @@ async fn layers_have_types_shapes_and_units() {
     let tokens = get(&client, "tokens").await.unwrap();
     let block = tokens.layers.iter().find(|layer| layer.path == "blocks.0").unwrap();
     assert_eq!((block.axes.as_slice(), block.units), (&["token".to_owned(), "channel".to_owned()][..], 16));
+    let grid = |path: &str| tokens.layers.iter().find(|layer| layer.path == path).unwrap().tokens;
+    assert_eq!(grid("blocks.0"), Some(TokenGrid { prefix: 1, rows: 4, columns: 4 }));
+    assert_eq!(grid("patches"), None);
 }
 
 /// What PyTorch's counters say; `tests/fixtures/macs.py` writes the file and says how.

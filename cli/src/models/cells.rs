@@ -4,7 +4,8 @@ use crate::numbers::magnitude;
 use unitscope_proto::v1::Layer;
 use unitscope_proto::v1::layer::ActivationSide;
 
-/// `512 ch × 14 × 14`, `197 tok × 768 ch`, `56 × 56 × 96 ch`: rows and columns stand without a word.
+/// `512 ch × 14 × 14`, `197 tok × 768 ch (1+14×14)`, `56 × 56 × 96 ch`: rows and columns stand without a word; in brackets the tokens before the rows × columns
+/// of patches.
 pub fn output(layer: &Layer) -> String {
     let words = layer.axes.iter().map(|axis| match axis.as_str() {
         "channel" => " ch",
@@ -12,7 +13,11 @@ pub fn output(layer: &Layer) -> String {
         _ => "",
     });
     let sizes = layer.shape.iter().zip(words.chain(std::iter::repeat("")));
-    sizes.map(|(size, word)| format!("{size}{word}")).collect::<Vec<_>>().join(" × ")
+    let sizes = sizes.map(|(size, word)| format!("{size}{word}")).collect::<Vec<_>>().join(" × ");
+    match &layer.tokens {
+        Some(grid) => format!("{sizes} ({}+{}×{})", grid.prefix, grid.rows, grid.columns),
+        None => sizes,
+    }
 }
 
 /// `99×99 /16 −43`: rows × columns that a position sees, the pixels to the next position's, and the first pixel that the first position sees;
@@ -62,6 +67,10 @@ mod tests {
             assert_eq!(output(&Layer { shape: shape.to_vec(), axes, ..Layer::default() }), expected);
         };
         check(&[512, 14, 7], &["channel", "height", "width"], "512 ch × 14 × 7");
+        let grid = Some(unitscope_proto::v1::TokenGrid { prefix: 1, rows: 14, columns: 14 });
+        let axes = vec!["token".to_string(), "channel".to_string()];
+        let patches = Layer { shape: vec![197, 768], axes, tokens: grid, ..Layer::default() };
+        assert_eq!(output(&patches), "197 tok × 768 ch (1+14×14)");
         check(&[56, 56, 96], &["height", "width", "channel"], "56 × 56 × 96 ch");
         check(&[197, 768], &["token", "channel"], "197 tok × 768 ch");
         check(&[1000], &["channel"], "1000 ch");

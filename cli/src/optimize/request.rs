@@ -195,9 +195,17 @@ fn objective(target: &Wanted, negative: bool) -> Term {
         return Term { weight, ..term("layer", json!({"layer": target.layer})) };
     };
     let mut params = json!({"layer": target.layer, "channel": channel});
-    if let Position::At(row, column) = target.position {
-        params["row"] = row.into();
-        params["column"] = column.into();
+    // On a layer of tokens a column alone is the token; the class token is the first.
+    let (row, column) = match target.position {
+        Position::At(row, column) => (Some(row), Some(column)),
+        Position::Token(token) => (None, Some(token)),
+        Position::Class => (None, Some(0)),
+        Position::Mean | Position::Center => (None, None),
+    };
+    for (name, index) in [("row", row), ("column", column)] {
+        if let Some(index) = index {
+            params[name] = index.into();
+        }
     }
     match (negative, target.position) {
         (false, Position::Mean) => term("channel", params),

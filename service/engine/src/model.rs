@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod attributes;
+pub mod axes;
 mod caps;
 pub mod convolution;
 pub mod cost;
@@ -35,6 +36,7 @@ mod shim;
 #[cfg(feature = "torch")]
 mod weights;
 
+pub use axes::TokenGrid;
 pub use convolution::Convolution;
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};

@@ -12,6 +12,7 @@ mod loss;
 mod objective;
 mod optimizer;
 mod parameterization;
+mod patches;
 mod plan;
 mod transform;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Tensor};
-use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, Reader, gradients};
+use unitscope_engine::model::{Axis, FixedInput, Model, ModelError, Reader, TokenGrid, gradients};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -102,6 +102,7 @@ fn tiny_exports() {
         "twice",
         "tokens",
         "gray",
+        "four",
         "dead",
         "off",
         "control",
@@ -154,6 +155,7 @@ fn shapes_follow_the_input_size() {
         (layer.units, layer.axes.as_slice()),
         (16, [Axis::Batch, Axis::Token, Axis::Channel].as_slice())
     );
+    assert_eq!(layer.tokens, Some(TokenGrid { prefix: 1, rows: 4, columns: 4 }));
     assert_eq!(model.layer("patches").unwrap().axes, [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width]);
 }
 

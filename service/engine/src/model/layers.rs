@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::axes::{AxisRoles, TokenGrid};
 use super::error::ModelError;
-use super::graph::{Argument, Graph, Node, Operator, Size, ValueId};
+use super::graph::{Graph, Node, Operator, ValueId};
 use super::names::{Found, GUESSES, Names, nearest};
 use super::passes::tap::Site;
 use super::receptive::{Geometry, Sight};
@@ -21,6 +22,8 @@ pub struct LayerInfo {
     pub shape: Vec<u64>,
     /// What the axes are; the first is the batch axis, so there is one more than in `shape`.
     pub axes: Vec<Axis>,
+    /// Where the patches of a sequence of tokens are, as far as the graph tells.
+    pub tokens: Option<TokenGrid>,
     /// Size of the channel axis.
     pub units: u64,
     /// Whether `path:pre`, the value before the activation that makes the output, exists.
@@ -53,6 +56,8 @@ pub struct LayerShape {
     pub shape: Vec<u64>,
     /// The first is the batch axis, so there is one more than in `shape`.
     pub axes: Vec<Axis>,
+    /// As [`LayerInfo::tokens`], at this size.
+    pub tokens: Option<TokenGrid>,
 }
 
 /// The name of the network's own output, unless a module has it.
@@ -97,7 +102,7 @@ pub struct Layers {
 
 impl Layers {
     /// Names the sites and gives each the shape of its value in `shapes` (with the batch axis, for `batch` images; weights' shapes too). Sites whose value holds no floats
-    /// or does not start with the batch axis are left out: no image owns a part of them.
+    /// or does not start with the batch axis (see [`AxisRoles::layout`]) are left out: no image owns a part of them.
     pub fn new(
         model: &str,
         graph: &Graph,
@@ -111,13 +116,14 @@ impl Layers {
             calls.entry(&site.path).or_default().push(site.call);
         }
         let producers = graph.producers();
-        let channels = channel_axes(graph, shapes);
+        let roles = AxisRoles::new(graph, shapes);
         let geometry = Geometry::new(graph, shapes);
         let mut list = Vec::new();
         let mut unlisted = BTreeMap::new();
         for site in sites {
-            let Some(shape) = shapes.get(&site.value).filter(|shape| shape.len() >= 2 && shape[0] == batch)
-            else {
+            let shape = shapes.get(&site.value).filter(|shape| shape.len() >= 2);
+            let layout = shape.and_then(|shape| Some((shape, roles.layout(site.value, shape, batch)?)));
+            let Some((shape, layout)) = layout else {
                 unlisted.insert(site.path.clone(), Unlisted::NoImage);
                 continue;
             };
@@ -131,7 +137,7 @@ impl Layers {
             };
             let operator = producers[site.value.0]
                 .map_or_else(|| "input".to_owned(), |index| plain_name(&graph.nodes[index]));
-            let axes = axes(shape.len(), channels.get(&site.value).copied());
+            let axes = layout.axes;
             let channel = axes.iter().position(|axis| *axis == Axis::Channel).unwrap_or(1);
             let info = LayerInfo {
                 path,
@@ -141,6 +147,7 @@ impl Layers {
                 units: shape[channel],
                 sight: geometry.sight(site.value, &axes),
                 axes,
+                tokens: layout.tokens,
                 pre_activation: site.pre.is_some(),
             };
             let call = (site.path.clone(), site.call);
@@ -254,102 +261,6 @@ impl Layers {
     }
 }
 
-/// What the axes of a value are, by its rank and the position of its channel axis.
-pub fn axes(rank: usize, channel: Option<usize>) -> Vec<Axis> {
-    let channel = channel.filter(|&axis| axis > 0 && axis < rank).unwrap_or(if rank == 3 { 2 } else { 1 });
-    let mut axes = vec![Axis::Other; rank];
-    axes[0] = Axis::Batch;
-    if rank == 1 {
-        return axes;
-    }
-    axes[channel] = Axis::Channel;
-    let mut rest = axes.iter_mut().filter(|axis| **axis == Axis::Other).rev();
-    match rank {
-        3 => rest.for_each(|axis| *axis = Axis::Token),
-        4.. => {
-            if let (Some(width), Some(height)) = (rest.next(), rest.next()) {
-                (*width, *height) = (Axis::Width, Axis::Height);
-            }
-        }
-        _ => {}
-    }
-    axes
-}
-
-/// Where the channel axis of each value is, as far as the operators tell: convolutions keep it second, linear layers last.
-fn channel_axes(graph: &Graph, shapes: &HashMap<ValueId, Vec<u64>>) -> HashMap<ValueId, usize> {
-    let mut channels = HashMap::from([(graph.input, 1)]);
-    for node in &graph.nodes {
-        let Operator::Aten { name, .. } = &node.operator else { continue };
-        for (id, _) in node.defines() {
-            let Some(shape) = shapes.get(&id) else { continue };
-            if let Some(axis) = channel_axis(name, node, shape, &channels, shapes) {
-                channels.insert(id, axis);
-            }
-        }
-    }
-    channels
-}
-
-fn channel_axis(
-    name: &str,
-    node: &Node,
-    shape: &[u64],
-    channels: &HashMap<ValueId, usize>,
-    shapes: &HashMap<ValueId, Vec<u64>>,
-) -> Option<usize> {
-    let last = shape.len().checked_sub(1)?;
-    let from = match node.arguments.first()?.1 {
-        Argument::Tensors(ref list) => *list.first()?,
-        Argument::Tensor(id) => id,
-        _ => return None,
-    };
-    let before = channels.get(&from).copied();
-    match name {
-        "linear" | "layer_norm" | "native_layer_norm" | "rms_norm" | "embedding" => Some(last),
-        _ if name.contains("conv")
-            || name.contains("batch_norm")
-            || name.contains("group_norm")
-            || name.contains("pool") =>
-        {
-            Some(1)
-        }
-        "permute" => match node.argument("dims")? {
-            Argument::Ints(dims) => {
-                dims.iter().position(|dim| *dim == Size::Known(before.unwrap_or(0) as i64))
-            }
-            _ => None,
-        },
-        "transpose" => {
-            let at = |name: &str| match node.argument(name) {
-                Some(Argument::Int(axis)) => {
-                    usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).ok()
-                }
-                _ => None,
-            };
-            let (a, b) = (at("dim0")?, at("dim1")?);
-            before.map(|axis| {
-                if axis == a {
-                    b
-                } else if axis == b {
-                    a
-                } else {
-                    axis
-                }
-            })
-        }
-        // A change of rank keeps the channel axis where its size still stands.
-        _ => {
-            let (axis, old) = (before?, shapes.get(&from)?);
-            if old.len() == shape.len() {
-                return Some(axis);
-            }
-            let size = *old.get(axis)?;
-            [axis, last].into_iter().find(|&axis| shape.get(axis) == Some(&size))
-        }
-    }
-}
-
 fn plain_name(node: &Node) -> String {
     match &node.operator {
         Operator::Aten { name, .. } => format!("aten::{name}"),
@@ -423,16 +334,5 @@ mod tests {
         let paths: Vec<_> = layers.iter().map(|layer| layer.info.path.as_str()).collect();
         assert_eq!(paths, ["output"]);
         assert_eq!(layers.find("output").unwrap().0.info.operator, "aten::conv2d");
-    }
-
-    #[test]
-    fn axes_follow_the_rank_and_the_channel() {
-        use Axis::{Batch, Channel, Height, Other, Token, Width};
-        assert_eq!(axes(2, None), [Batch, Channel]);
-        assert_eq!(axes(3, None), [Batch, Token, Channel]);
-        assert_eq!(axes(3, Some(1)), [Batch, Channel, Token]);
-        assert_eq!(axes(4, Some(1)), [Batch, Channel, Height, Width]);
-        assert_eq!(axes(4, Some(3)), [Batch, Height, Width, Channel]);
-        assert_eq!(axes(5, Some(1)), [Batch, Channel, Other, Height, Width]);
     }
 }

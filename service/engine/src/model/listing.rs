@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::axes::AxisRoles;
 use super::cost::Costs;
 use super::error::ModelError;
 use super::graph::{Graph, Operator, ValueId};
@@ -87,13 +88,14 @@ impl Source<'_> {
     pub fn listing(&self, size: [u32; 2], shapes: &Shapes, batch: u64) -> Result<Listing, ModelError> {
         let costs = Costs::new(self.graph, shapes);
         let geometry = Geometry::new(self.graph, shapes);
+        let roles = AxisRoles::new(self.graph, shapes);
         let values: Vec<ValueId> = self.layers.iter().map(|layer| layer.value).collect();
         let reached = costs.reach(self.graph, &values);
         let calls = self.calls(&costs, shapes);
         let befores = self.befores();
         let mut layers = Vec::with_capacity(values.len());
         for (layer, reached) in self.layers.iter().zip(reached) {
-            let info = sized(layer, shapes, &geometry, size)?;
+            let info = sized(layer, shapes, (&geometry, &roles), size)?;
             let totals = calls.get(&(layer.call.0.as_str(), layer.call.1)).copied().unwrap_or_default();
             let side = match layer.pre {
                 Some(_) => ActivationSide::After,
@@ -209,11 +211,11 @@ fn is_below(name: &str, path: &str) -> bool {
     path.is_empty() || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// The layer with its shape, its units and its field at another size.
+/// The layer with its shape, its units, its field and its tokens at another size.
 fn sized(
     layer: &Layer,
     shapes: &Shapes,
-    geometry: &Geometry,
+    (geometry, roles): (&Geometry, &AxisRoles),
     [height, width]: [u32; 2],
 ) -> Result<LayerInfo, ModelError> {
     let info = &layer.info;
@@ -222,7 +224,8 @@ fn sized(
     })?;
     let channel = info.axes.iter().position(|axis| *axis == Axis::Channel).unwrap_or(1);
     let sight = geometry.sight(layer.value, &info.axes);
-    Ok(LayerInfo { shape: shape[1..].to_vec(), units: shape[channel], sight, ..info.clone() })
+    let tokens = roles.tokens(layer.value, shape, &info.axes);
+    Ok(LayerInfo { shape: shape[1..].to_vec(), units: shape[channel], sight, tokens, ..info.clone() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use tch::Device;
 
 use super::archive::Archive;
+use super::axes::AxisRoles;
 use super::error::ModelError;
 use super::execute::Program;
 use super::graph::{Graph, ValueId};
@@ -195,6 +196,7 @@ impl Model {
     /// not fit it.
     pub fn shapes(&self, layers: &[String], height: u32, width: u32) -> Result<Vec<LayerShape>, ModelError> {
         let network = self.network([height, width])?;
+        let roles = AxisRoles::new(&network.graph, &network.shapes);
         layers
             .iter()
             .map(|path| {
@@ -203,7 +205,9 @@ impl Model {
                 let shape = shape.ok_or_else(|| {
                     ModelError::Input(format!("layer `{path}` has another rank at {height}×{width} px"))
                 })?;
-                Ok(LayerShape { shape: shape[1..].to_vec(), axes: layer.info.axes.clone() })
+                let axes = layer.info.axes.clone();
+                let tokens = layer.info.tokens.and_then(|_| roles.tokens(value, shape, &axes));
+                Ok(LayerShape { shape: shape[1..].to_vec(), axes, tokens })
             })
             .collect()
     }

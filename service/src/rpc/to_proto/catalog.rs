@@ -121,6 +121,11 @@ fn layer(listed: &ListedLayer) -> proto::Layer {
         parameters: listed.parameters,
         macs: listed.macs,
         macs_to_reach: listed.macs_to_reach,
+        tokens: layer.tokens.map(|grid| proto::TokenGrid {
+            prefix: grid.prefix,
+            rows: grid.rows,
+            columns: grid.columns,
+        }),
     }
 }
 
