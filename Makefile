@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
+.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -22,6 +22,7 @@ demo: libtorch plugins ## Build all, show what the demo model's units want: pict
 
 test: libtorch test-clients ## Run every test
 	$(PYTHON) scripts/libtorch_test.py
+	$(PYTHON) clients/python/tests/test_export.py
 	$(CARGO) test --workspace
 	$(CARGO) test -p unitscope-engine --no-default-features
 
@@ -65,6 +66,10 @@ bench-rank: libtorch test-clients ## Time Rank against PyTorch with a DataLoader
 bench-index: libtorch ## Time questions to an index of a million rows (minutes, 5 GB of disk; needs torch, NumPy and Pillow)
 	$(CARGO) build --release -p unitscope-server -p unitscope
 	$(PYTHON) tests/bench/index.py --binaries $(TARGET)/release $(BENCH)
+
+bench-load: libtorch ## Time the loading of large model files against PyTorch's readers (needs torch 2.11, torchvision 0.26; 2.4 GB of disk)
+	$(CARGO) build --release -p unitscope-engine --example load_time
+	$(PYTHON) tests/bench/load.py --engine $(TARGET)/release/examples/load_time $(BENCH)
 
 evidence: libtorch plugins ## Hold pictures of units against real images, judged by PyTorch (hours; needs tests/evidence/requirements.txt)
 	$(CARGO) build --release -p unitscope-server -p unitscope

@@ -30,7 +30,7 @@ pub async fn resolve(server: &Server, model: &str, units: &[Unit]) -> Result<Vec
     let told = |unit: &Unit| is_numbered(unit) && unit.position != Position::Class;
     let model = match units.iter().all(told) {
         true => None,
-        false => Some(fetch(server, model).await?),
+        false => Some(fetch(server, model, units.iter().map(|unit| unit.layer.as_str())).await?),
     };
     let wanted = expand(units, model.as_ref())?;
     if let Some(model) = &model {
@@ -82,12 +82,27 @@ fn expand(units: &[Unit], model: Option<&Model>) -> Result<Vec<Wanted>, Failure>
     Ok(wanted)
 }
 
-/// The model with its layers and classes.
-async fn fetch(server: &Server, name: &str) -> Result<Model, Failure> {
+/// The model with its classes and these layers, which are called as they are asked for.
+async fn fetch<'a>(
+    server: &Server,
+    name: &str,
+    layers: impl Iterator<Item = &'a str>,
+) -> Result<Model, Failure> {
     let mut services = server.connect().await?;
-    let request = GetModelRequest { name: name.to_string() };
+    let mut asked: Vec<String> = Vec::new();
+    for layer in layers.map(|layer| layer.trim_end_matches(":pre")) {
+        if !asked.iter().any(|known| known == layer) {
+            asked.push(layer.to_string());
+        }
+    }
+    let request =
+        GetModelRequest { name: name.to_string(), layers: asked.clone(), ..GetModelRequest::default() };
     let answer = services.models.get_model(request).await.map_err(|status| services.failure(status))?;
-    Ok(answer.into_inner())
+    let mut model = answer.into_inner();
+    for (layer, asked) in model.layers.iter_mut().zip(asked) {
+        layer.path = asked;
+    }
+    Ok(model)
 }
 
 fn numbered(unit: &Unit, channel: u64) -> Wanted {

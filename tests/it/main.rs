@@ -27,6 +27,7 @@ mod rank_files;
 mod references;
 mod repeat;
 mod shared_models;
+mod smooth;
 mod stops;
 mod stream;
 mod surface;

@@ -386,6 +386,10 @@ async fn a_second_question_is_answered_at_once_and_alike() {
             first.units,
             "a filled-in spec means the same"
         );
+        // The same layer under another name is the same table.
+        let renamed = question("twice", "noise", [unit("CONV1", 1)]);
+        let renamed = check_at_once(&client, RankSpec { bottom_k: Some(4), ..renamed }).await;
+        assert_eq!(renamed.units, first.units);
         first
         // The server is killed here: what a job has ended with is on disk.
     };

@@ -30,7 +30,10 @@ pub async fn resolve(
 ) -> Result<Vec<Ranked>, Failure> {
     let unit_tells = |unit: &Unit| is_numbered(unit) && unit.position != Position::Center;
     let told = units.iter().all(unit_tells) && directions.iter().all(direction_tells);
-    let model = if told { None } else { Some(fetch(server, model).await?) };
+    let layers =
+        units.iter().map(|unit| &unit.layer).chain(directions.iter().map(|direction| &direction.layer));
+    let layers = layers.map(String::as_str);
+    let model = if told { None } else { Some(fetch(server, model, layers).await?) };
     let model = model.as_ref();
     let ranked_units = expand(units, model)?.into_iter().map(|wanted| channel(wanted, model));
     ranked_units.chain(directions.iter().map(|wanted| direction(wanted, model))).collect()

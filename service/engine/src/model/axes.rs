@@ -71,6 +71,12 @@ impl AxisRoles {
         }
         Some(named(parts))
     }
+
+    /// The order of a layer's tokens at this size, where its axes are still `axes`.
+    pub fn tokens(&self, value: ValueId, shape: &[u64], axes: &[Axis]) -> Option<TokenGrid> {
+        let layout = self.layout(value, shape, *shape.first()?)?;
+        layout.tokens.filter(|_| layout.axes == axes)
+    }
 }
 
 /// Names the axes behind the batch.

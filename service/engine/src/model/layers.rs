@@ -1,10 +1,11 @@
 //! The layers that people can ask for, by name: what `models show` lists and what a spec's `layer` means; knows no tensors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::axes::{AxisRoles, TokenGrid};
 use super::error::ModelError;
 use super::graph::{Graph, Node, Operator, ValueId};
+use super::names::{Found, Names, nearest};
 use super::passes::tap::Site;
 use super::receptive::{Geometry, Sight};
 
@@ -74,12 +75,25 @@ pub struct Layer {
     pub value: ValueId,
     /// The value before the activation that makes the output.
     pub pre: Option<ValueId>,
+    /// The module's path, empty for the network itself, and which of its calls this is.
+    pub call: (String, usize),
+}
+
+/// Why a module is no layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    /// It computes nothing: it passes its input on, such as an identity, or does not run.
+    NoOperator,
+    /// What it computes belongs to no image: it has no batch axis, or holds no floats.
+    NoImage,
 }
 
 /// All layers of a model.
 #[derive(Debug, Clone)]
 pub struct Layers {
     list: Vec<Layer>,
+    names: Names,
+    unlisted: BTreeMap<String, Unlisted>,
     by_path: HashMap<String, usize>,
     /// How often modules that run several times do.
     calls: HashMap<String, usize>,
@@ -105,9 +119,14 @@ impl Layers {
         let roles = AxisRoles::new(graph, shapes);
         let geometry = Geometry::new(graph, shapes);
         let mut list = Vec::new();
+        let mut unlisted = BTreeMap::new();
         for site in sites {
-            let Some(shape) = shapes.get(&site.value).filter(|shape| shape.len() >= 2) else { continue };
-            let Some(layout) = roles.layout(site.value, shape, batch) else { continue };
+            let shape = shapes.get(&site.value).filter(|shape| shape.len() >= 2);
+            let layout = shape.and_then(|shape| Some((shape, roles.layout(site.value, shape, batch)?)));
+            let Some((shape, layout)) = layout else {
+                unlisted.insert(site.path.clone(), Unlisted::NoImage);
+                continue;
+            };
             let path = match (site.path.as_str(), &calls[site.path.as_str()]) {
                 ("", _) if taken.contains(OUTPUT) => continue,
                 ("", _) => OUTPUT.to_owned(),
@@ -131,7 +150,8 @@ impl Layers {
                 tokens: layout.tokens,
                 pre_activation: site.pre.is_some(),
             };
-            list.push(Layer { info, value: site.value, pre: site.pre });
+            let call = (site.path.clone(), site.call);
+            list.push(Layer { info, value: site.value, pre: site.pre, call });
         }
         let by_path =
             list.iter().enumerate().map(|(index, layer)| (layer.info.path.clone(), index)).collect();
@@ -140,7 +160,37 @@ impl Layers {
             .filter(|(_, calls)| calls.len() > 1)
             .map(|(path, calls)| (path.to_owned(), calls.len()))
             .collect();
-        Self { list, by_path, calls, model: model.to_owned() }
+        let mut layers =
+            Self { list, names: Names::default(), unlisted, by_path, calls, model: model.to_owned() };
+        layers.name();
+        layers
+    }
+
+    /// The same layers of a network whose modules have these paths, of which those that compute nothing are known by name too.
+    pub fn with_modules(mut self, modules: &[String]) -> Self {
+        // Of every module that computes something, and of those around it.
+        let mut paths = HashSet::new();
+        for path in self.list.iter().map(|layer| &layer.call.0).chain(self.unlisted.keys()) {
+            let ends = path.match_indices('.').map(|(end, _)| end).chain([path.len()]);
+            paths.extend(ends.map(|end| &path[..end]));
+        }
+        let silent = modules.iter().filter(|path| !path.is_empty() && !paths.contains(path.as_str()));
+        let silent: Vec<String> = silent.cloned().collect();
+        self.unlisted.extend(silent.into_iter().map(|path| (path, Unlisted::NoOperator)));
+        self.name();
+        self
+    }
+
+    fn name(&mut self) {
+        self.unlisted.retain(|path, _| !self.by_path.contains_key(path) && !self.calls.contains_key(path));
+        self.unlisted.remove("");
+        let names = self.list.iter().map(|layer| layer.info.path.clone());
+        self.names = Names::new(names.chain(self.calls.keys().cloned()).chain(self.unlisted.keys().cloned()));
+    }
+
+    /// Modules that are no layers, in order of path.
+    pub fn unlisted(&self) -> &BTreeMap<String, Unlisted> {
+        &self.unlisted
     }
 
     /// All of them, in graph order.
@@ -148,20 +198,26 @@ impl Layers {
         self.list.iter()
     }
 
-    /// The layer that `path`, `path#1` or `path:pre` names, and the value that it means.
+    /// The layer that `path`, `path#1` or `path:pre` names, and the value that it means. Names are taken as [`Names::find`] does: `layer3_0_conv1` is
+    /// `layer3.0.conv1`.
     ///
     /// # Errors
-    /// [`ModelError::UnknownLayer`], [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    /// [`ModelError::UnknownLayer`], [`ModelError::AmbiguousLayer`], [`ModelError::SeveralCalls`], [`ModelError::UnlistedLayer`],
+    /// [`ModelError::NoPreActivation`].
     pub fn find(&self, asked: &str) -> Result<(&Layer, ValueId), ModelError> {
-        let (path, pre) = asked.strip_suffix(PRE).map_or((asked, false), |path| (path, true));
-        let Some(&index) = self.by_path.get(path) else {
-            return Err(match self.calls.get(path) {
-                Some(&calls) => {
-                    ModelError::SeveralCalls { layer: path.to_owned(), model: self.model.clone(), calls }
-                }
-                None => self.unknown(path),
-            });
+        let (name, pre) = asked.strip_suffix(PRE).map_or((asked, false), |name| (name, true));
+        let path = match self.names.find(name) {
+            Found::One(path) => path,
+            Found::Several(paths) => {
+                return Err(ModelError::AmbiguousLayer {
+                    layer: name.to_owned(),
+                    model: self.model.clone(),
+                    paths: paths.into_iter().map(str::to_owned).collect(),
+                });
+            }
+            Found::Nothing => return Err(self.unknown(name)),
         };
+        let Some(&index) = self.by_path.get(path) else { return Err(self.no_layer(path)) };
         let layer = &self.list[index];
         match (pre, layer.pre) {
             (false, _) => Ok((layer, layer.value)),
@@ -173,19 +229,35 @@ impl Layers {
         }
     }
 
+    /// The one name of what `asked` names: the layer's path, with `:pre` where that is asked for.
+    ///
+    /// # Errors
+    /// As [`Layers::find`].
+    pub fn canonical(&self, asked: &str) -> Result<String, ModelError> {
+        let (layer, _) = self.find(asked)?;
+        let pre = if asked.ends_with(PRE) { PRE } else { "" };
+        Ok(format!("{}{pre}", layer.info.path))
+    }
+
+    /// Why a name that is known names no layer.
+    fn no_layer(&self, path: &str) -> ModelError {
+        let (layer, model) = (path.to_owned(), self.model.clone());
+        match self.calls.get(path) {
+            Some(&calls) => ModelError::SeveralCalls { layer, model, calls },
+            None => {
+                let why = self.unlisted.get(path).copied().unwrap_or(Unlisted::NoOperator);
+                ModelError::UnlistedLayer { layer, model, why }
+            }
+        }
+    }
+
     fn unknown(&self, path: &str) -> ModelError {
         // Three guesses fit into one line.
         const GUESSES: usize = 3;
-        let mut near: Vec<(f64, &str)> = self
-            .list
-            .iter()
-            .map(|layer| (strsim::jaro_winkler(path, &layer.info.path), layer.info.path.as_str()))
-            .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         ModelError::UnknownLayer {
             layer: path.to_owned(),
             model: self.model.clone(),
-            near: near.iter().take(GUESSES).map(|(_, path)| (*path).to_owned()).collect(),
+            near: nearest(path, self.list.iter().map(|layer| layer.info.path.as_str()), GUESSES),
             total: self.list.len(),
         }
     }

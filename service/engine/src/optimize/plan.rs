@@ -291,8 +291,7 @@ impl Binder<'_> {
             Some(wanted) => wanted.strip_suffix(":pre").unwrap_or(wanted),
             None => path,
         };
-        let path = path.to_string();
-        self.model.layer(&path).map_err(|error| error.to_string())?;
+        let path = self.model.canonical(path).map_err(|error| error.to_string())?;
         let place = self.layers.iter().position(|layer| *layer == path).unwrap_or_else(|| {
             self.layers.push(path);
             self.layers.len() - 1

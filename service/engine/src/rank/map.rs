@@ -37,7 +37,7 @@ impl Mapper {
     pub fn new(model: &Arc<Model>, layers: &[String], device: Device) -> Result<Self, ScoreError> {
         let input = &model.manifest().input;
         Ok(Self {
-            program: model.program(layers, device)?,
+            program: model.program(layers, [input.height, input.width], device)?,
             extents: layers.iter().map(|layer| extent(model, layer)).collect::<Result<_, _>>()?,
             normalization: Normalization::new(input),
             shape: [*model.batches().start(), input.channels.count(), input.height, input.width],
