@@ -87,7 +87,7 @@ impl Model {
         let (graph, sites) = settle(&program.graph)?;
         let names = graph.weights.iter().map(|(_, name)| name.as_str());
         let weights = Weights::load(&mut archive, &program.stored, names)?;
-        let batch = *input.batches().start();
+        let batch = input.listed_batch();
         input.check(batch, size[0], size[1])?;
         let shapes = trace(&graph, &weights, [batch, channels, size[0], size[1]])?;
         let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
@@ -170,7 +170,7 @@ impl Model {
             buffers: &self.buffers,
             aliases: &self.aliases,
         };
-        source.listing([height, width], &network.shapes, u64::from(*self.input.batches().start()))
+        source.listing([height, width], &network.shapes, u64::from(self.input.listed_batch()))
     }
 
     /// The numbers of images that one pass may have.
@@ -219,7 +219,7 @@ impl Model {
     /// As [`Model::shapes`].
     pub fn elements(&self, layers: &[String], height: u32, width: u32) -> Result<u64, ModelError> {
         let network = self.network([height, width])?;
-        let batch = u64::from(*self.input.batches().start());
+        let batch = u64::from(self.input.listed_batch());
         let graph = network.cut(layers)?;
         let made =
             graph.nodes.iter().flat_map(|node| node.defines()).filter_map(|(id, _)| network.shapes.get(&id));
@@ -230,7 +230,7 @@ impl Model {
 
     /// What the network is at this size.
     fn network(&self, size: [u32; 2]) -> Result<Arc<Network>, ModelError> {
-        let batch = *self.input.batches().start();
+        let batch = self.input.listed_batch();
         self.input.check(batch, size[0], size[1])?;
         let known = self.networks.lock().ok().and_then(|networks| networks.get(&size).cloned());
         if let Some(network) = known {
