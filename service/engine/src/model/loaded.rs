@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use tch::Device;
 
 use super::archive::Archive;
+use super::attributes;
 use super::axes::AxisRoles;
 use super::error::ModelError;
 use super::execute::Program;
@@ -329,6 +330,7 @@ impl Network {
 
 /// A file's graph without in-place operators, and where its layers are.
 fn settle(lowered: &Graph) -> Result<(Graph, Vec<tap::Site>), ModelError> {
+    attributes::check_statistics(lowered)?;
     let mut graph = out_of_place(lowered.clone())?;
     let sites = tap::sites(&mut graph);
     graph.validate()?;

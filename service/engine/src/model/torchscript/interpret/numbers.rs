@@ -50,7 +50,15 @@ const SAME: &[&str] = &[
 ];
 
 /// What has a rule of its own.
-const OTHERS: &[&str] = &["aten::Bool", "aten::__and__", "aten::__or__", "aten::rsub"];
+const OTHERS: &[&str] = &[
+    "aten::Bool",
+    "aten::__and__",
+    "aten::__or__",
+    "aten::rsub",
+    "aten::clamp",
+    "aten::clamp_min",
+    "aten::clamp_max",
+];
 
 impl Interpreter<'_> {
     /// An instruction on numbers, and on tensors that hold a number known from sizes.
@@ -86,6 +94,9 @@ impl Interpreter<'_> {
             let got: Vec<_> = inputs.iter().map(Value::kind).collect();
             self.wrong(instruction, &format!("on {} is not understood", got.join(", ")))
         };
+        if kind.starts_with("aten::clamp") {
+            return self.clamped(instruction, inputs).map(wrap);
+        }
         match (kind, operands.as_slice()) {
             (_, [number, ..]) if SAME.contains(&kind) => Ok(wrap(*number)),
             ("aten::Bool", [number]) => {
@@ -115,6 +126,27 @@ impl Interpreter<'_> {
                 )?))
             }
         }
+    }
+
+    /// `clamp` and its kin: bounds that are None do not bound.
+    fn clamped(&mut self, instruction: &Instruction, inputs: &[Value]) -> Result<Num, ModelError> {
+        let bounds: &[NumberOperator] = match instruction.kind.as_str() {
+            "aten::clamp_min" => &[NumberOperator::Max],
+            "aten::clamp_max" => &[NumberOperator::Min],
+            _ => &[NumberOperator::Max, NumberOperator::Min],
+        };
+        let number = |value: &Value| match value {
+            Value::Number(number) | Value::NumberTensor(number) => Some(*number),
+            _ => None,
+        };
+        let mut clamped =
+            inputs.first().and_then(number).ok_or_else(|| self.wrong(instruction, "takes a number"))?;
+        for (operator, bound) in bounds.iter().zip(&inputs[1..]) {
+            if let Some(bound) = number(bound) {
+                clamped = self.arithmetic(*operator, &[clamped, bound], instruction)?;
+            }
+        }
+        Ok(clamped)
     }
 
     /// `div` with a rounding mode.

@@ -188,6 +188,29 @@ fn numbers_in_tensors_are_numbers() {
 }
 
 #[test]
+fn clamps_bound_numbers_too() {
+    let clamped = |low: Json, high: Json| {
+        let nodes = vec![
+            constant(json!(2), 100),
+            node("aten::size", &[1, 100], &[101]),
+            node("prim::NumToTensor", &[101], &[102]),
+            constant(low, 103),
+            constant(high, 104),
+            aten("clamp", &["self", "min", "max"], &[102, 103, 104], 105),
+            node("aten::Int", &[105], &[106]),
+            node("prim::ListConstruct", &[100, 106], &[107]),
+            aten("reshape", &["self", "shape"], &[1, 107], 108),
+        ];
+        let found = follow(&network(nodes, 108), 8).unwrap();
+        found.graph.nodes.iter().map(|node| node.operator.to_string()).collect::<Vec<_>>()
+    };
+    let size = "torch.ops.aten.sym_size.int";
+    assert_eq!(clamped(json!(0), json!(null)), [size, "torch.sym_max", "aten::reshape"]);
+    assert_eq!(clamped(json!(0), json!(4)), [size, "torch.sym_max", "torch.sym_min", "aten::reshape"]);
+    assert_eq!(clamped(json!(null), json!(null)), [size, "aten::reshape"]);
+}
+
+#[test]
 fn lists_are_shared_and_change() {
     let nodes = vec![
         constant(json!(0), 100),
