@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test models libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
+.PHONY: help demo test models libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes fuzz fuzz-corpus
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -37,6 +37,25 @@ plugins: ## Build the built-in plugins into target/plugins/
 
 test-clients:
 	@$(PYTHON) scripts/test_clients.py
+
+FUZZ ?= 600
+FUZZ_TARGETS := archive pt2 weights torchscript
+# Memory is counted, and capped, by fuzz/src/memory.rs: no sanitizer has to, and the code is safe Rust.
+CARGO_FUZZ := $(CARGO) fuzz run --features libfuzzer --sanitizer none
+FUZZ_LIMITS := -timeout=10 -rss_limit_mb=1024 -max_len=65536
+
+fuzz: ## Fuzz whatever reads a model file, FUZZ=600 seconds each (needs cargo-fuzz)
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz-corpus/$$target; \
+		$(CARGO_FUZZ) $$target $(TARGET)/fuzz-corpus/$$target fuzz/corpus/$$target -- \
+			$(FUZZ_LIMITS) -max_total_time=$(FUZZ) -dict=fuzz/dictionaries/$$target.dict -print_final_stats=1 || exit 1; \
+	done
+
+fuzz-corpus: ## Take into fuzz/corpus/ what such runs found that covers more
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz-corpus/$$target; \
+		$(CARGO_FUZZ) $$target fuzz/corpus/$$target $(TARGET)/fuzz-corpus/$$target -- -merge=1 $(FUZZ_LIMITS) || exit 1; \
+	done
 
 fmt: ## Format the code
 	$(CARGO) fmt

@@ -12,6 +12,10 @@ pub const ARCHIVE_ENTRIES: usize = 50_000;
 pub const GRAPH_BYTES: u64 = 64 << 20;
 /// Nodes of one graph: the largest vision networks have about 5,000.
 pub const NODES: usize = 50_000;
+/// Values of one graph: nodes have one or two, a split has as many as pieces.
+pub const VALUES: usize = 1 << 20;
+/// Views of views, which writes in place are followed through by recursion; attention over windows has about 10.
+pub const VIEW_DEPTH: usize = 128;
 /// Arguments and outputs of one node: `cat` in DenseNet-201 takes 48 tensors.
 pub const ARGUMENTS: usize = 4_096;
 /// Length of a name or module path: real ones stay below 200.
@@ -36,8 +40,11 @@ pub const SCRIPT_MEMORY: u64 = 1 << 30;
 pub const SCRIPT_SECONDS: u64 = 20;
 /// Instructions that a TorchScript program may run to give its graph; the largest vision networks run about 50,000.
 pub const INSTRUCTIONS: usize = 2_000_000;
-/// Length of a string that such a program makes: they are messages.
+/// Length of a string of such a program: they are messages.
 pub const SCRIPT_TEXT_BYTES: usize = 1 << 16;
+/// Length of all strings that such a program makes on its way, and of the names of the modules around each call: 2,000 calls ten modules deep, with
+/// names of 100 bytes, take 2 MB.
+pub const SCRIPT_TEXTS_BYTES: usize = 64 << 20;
 /// Calls and blocks within each other; each takes a few kilobytes of stack, and a thread has 2 MiB.
 pub const CALL_DEPTH: usize = 128;
 /// Items of all lists that a TorchScript program makes on its way; 40 bytes each.

@@ -38,6 +38,9 @@ const CLAMPS: &[&str] = &["clamp", "clip", "clamp_min", "clamp_max"];
 /// What a gate is made of beside [`RISING`] and [`CLAMPS`].
 const GATES: &[&str] = &["sigmoid", "tanh", "softplus"];
 
+/// Operators that make a gate of x: `relu6(x + 3) / 6` has three.
+const GATE_LENGTH: usize = 16;
+
 /// What stretches or shifts a gate, by a number above zero.
 const SCALES: &[&str] = &["mul", "multiply", "div", "divide", "true_divide"];
 
@@ -105,7 +108,7 @@ fn gated<'a>(node: &Node, producer: impl Fn(ValueId) -> Option<&'a Node>) -> Opt
             let name = name(node)?;
             let bend = plain(node).is_some_and(|plain| !plain.dips) || GATES.contains(&name);
             let joint = (name == "add" || SCALES.contains(&name)) && by_a_positive_number(node);
-            if !bend && !joint {
+            if !bend && !joint || values.len() == GATE_LENGTH {
                 return None;
             }
             bends |= bend;
@@ -213,5 +216,20 @@ mod tests {
         check("a = relu(x)\n b = mul.Tensor(a, a)", &["a of x"]);
         check("a = mul.Tensor(x, -1)\n b = sigmoid(a)\n c = mul.Tensor(x, b)", &[]);
         check("a = sigmoid(x)\n b = mul.Tensor(x, a)\n c = mul.Tensor(b, -1)", &["b of x, dips"]);
+    }
+
+    #[test]
+    fn a_gate_has_so_many_operators_only() {
+        let network = |length: usize| {
+            let add = |at: usize| format!("a{} = add.Scalar(a{at}, 1)\n", at + 1);
+            let adds: String = (0..length).map(add).collect();
+            format!("a0 = sigmoid(x)\n{adds}y = mul.Tensor(x, a{length})")
+        };
+        check(&network(GATE_LENGTH - 1), &["y of x, dips"]);
+        assert!(
+            !activations(&crate::model::testing::network(&network(GATE_LENGTH)).graph)
+                .values()
+                .any(|activation| activation.dips)
+        );
     }
 }

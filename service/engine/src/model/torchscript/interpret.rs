@@ -76,6 +76,8 @@ struct Interpreter<'a> {
     facts: HashMap<ValueId, Fact>,
     /// Stored tensors that were read: index to value.
     stored: HashMap<usize, ValueId>,
+    /// The values of `stored`: their sizes do not depend on the image's.
+    leaves: HashSet<ValueId>,
     weights: HashMap<String, usize>,
     /// Names of those that are parameters.
     parameters: HashSet<String>,
@@ -105,6 +107,7 @@ impl<'a> Interpreter<'a> {
             graph: Graph::default(),
             facts: HashMap::new(),
             stored: HashMap::new(),
+            leaves: HashSet::new(),
             weights: HashMap::new(),
             parameters: HashSet::new(),
             numbers: HashMap::new(),
@@ -129,7 +132,8 @@ impl<'a> Interpreter<'a> {
 
     /// The tensors of what `forward` returns, in order.
     fn outputs(&mut self, result: &Value) -> Result<(), ModelError> {
-        let found = self.tensors_of(result, &mut Vec::new(), 0)?;
+        let mut found = Vec::new();
+        self.tensors_of(result, &mut found, 0)?;
         if found.is_empty() {
             return Err(ModelError::Unsupported(format!(
                 "the network returns {}, not a tensor; wrap it in a module that returns one",
@@ -165,8 +169,8 @@ impl<'a> Interpreter<'a> {
         self.depth += 1;
         at_most("the depth of calls", self.depth as u64, limits::CALL_DEPTH as u64)?;
         for instruction in &block.nodes {
-            self.steps += 1;
-            at_most("the number of instructions", self.steps as u64, limits::INSTRUCTIONS as u64)?;
+            // Each variable that it reads is work, too.
+            self.pay(1 + instruction.inputs.len())?;
             let results = self.instruction(instruction, frame)?;
             if results.len() != instruction.outputs.len() {
                 return Err(ModelError::format(format!(
@@ -179,7 +183,14 @@ impl<'a> Interpreter<'a> {
             frame.extend(instruction.outputs.iter().copied().zip(results));
         }
         self.depth -= 1;
+        self.steps += block.outputs.len();
         block.outputs.iter().map(|id| read(frame, *id)).collect()
+    }
+
+    /// Counts work: what loops or lists repeat must end.
+    fn pay(&mut self, steps: usize) -> Result<(), ModelError> {
+        self.steps = self.steps.saturating_add(steps);
+        at_most("the number of instructions", self.steps as u64, limits::INSTRUCTIONS as u64).map(|_| ())
     }
 
     fn instruction(
@@ -202,7 +213,8 @@ impl<'a> Interpreter<'a> {
             "prim::CallFunction" => {
                 let index =
                     instruction.function.ok_or_else(|| ModelError::format("a call names no function"))?;
-                Ok(vec![self.run_function(index, inputs[1..].to_vec())?])
+                let arguments = inputs.get(1..).unwrap_or_default().to_vec();
+                Ok(vec![self.run_function(index, arguments)?])
             }
             _ => {
                 if let Some(results) = self.structure(instruction, &inputs)? {
@@ -235,7 +247,7 @@ impl<'a> Interpreter<'a> {
             Literal::None(()) => Value::None,
             Literal::Bool(value) => Value::bool(*value),
             Literal::Int(value) => Value::int(*value),
-            Literal::Text(text) => Value::Text(text.as_str().into()),
+            Literal::Text(text) => Value::Text(self.heap.text(text)?),
             Literal::Tagged(tagged) => match tagged {
                 Tagged::Tensor(index) => Value::Tensor(self.stored_tensor(*index, name)?),
                 Tagged::Float(text) => Value::float(float(text)?),
@@ -256,7 +268,7 @@ impl<'a> Interpreter<'a> {
                     return Err(ModelError::format(format!("there is no object {index}")));
                 }
                 Tagged::Device(()) => Value::Device,
-                Tagged::Unsupported(kind) => Value::Unreadable(kind.as_str().into()),
+                Tagged::Unsupported(kind) => Value::Unreadable(self.heap.text(kind)?),
             },
         })
     }
@@ -296,6 +308,7 @@ impl<'a> Interpreter<'a> {
         self.graph.weights.push((id, unique.clone()));
         self.weights.insert(unique, index);
         self.stored.insert(index, id);
+        self.leaves.insert(id);
         Ok(id)
     }
 

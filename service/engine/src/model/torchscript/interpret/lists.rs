@@ -121,20 +121,31 @@ impl Interpreter<'_> {
     }
 
     /// An instruction on strings; what it makes is for messages and comparisons.
-    fn text_call(&self, instruction: &Instruction, inputs: &[Value]) -> Result<Option<Value>, ModelError> {
+    fn text_call(
+        &mut self,
+        instruction: &Instruction,
+        inputs: &[Value],
+    ) -> Result<Option<Value>, ModelError> {
         let text = match (instruction.kind.as_str(), inputs) {
-            ("aten::len", [Value::Text(text)]) => return Ok(Some(Value::int(text.chars().count() as i64))),
+            ("aten::len", [Value::Text(text)]) => {
+                self.steps += text.len();
+                return Ok(Some(Value::int(text.chars().count() as i64)));
+            }
             // The braces' places matter to no message.
             ("aten::format", [Value::Text(form), rest @ ..]) => {
-                let words: Vec<String> = rest.iter().map(|value| self.word(value)).collect();
-                format!("{form} ({})", words.join(", "))
+                let mut text = format!("{form} (");
+                for (at, value) in rest.iter().enumerate() {
+                    text += if at == 0 { "" } else { ", " };
+                    text += &self.word(value);
+                    at_most("the length of a string", text.len() as u64, limits::SCRIPT_TEXT_BYTES as u64)?;
+                }
+                text + ")"
             }
             ("aten::str", [value]) => self.word(value),
             ("aten::add", [Value::Text(a), Value::Text(b)]) => format!("{a}{b}"),
             _ => return Ok(None),
         };
-        at_most("the length of a string", text.len() as u64, limits::SCRIPT_TEXT_BYTES as u64)?;
-        Ok(Some(Value::Text(text.into())))
+        Ok(Some(Value::Text(self.heap.text(&text)?)))
     }
 
     /// Changes a list, or makes another of it.
@@ -329,14 +340,21 @@ impl Interpreter<'_> {
         at_most("the depth of nested lists", depth as u64, NESTED as u64)?;
         Ok(match (a, b) {
             (Value::Number(a), Value::Number(b)) => a.value.float() == b.value.float(),
-            (Value::Text(a), Value::Text(b)) => a == b,
+            (Value::Text(a), Value::Text(b)) => {
+                // Bytes that are compared at once.
+                self.pay(a.len() / 64)?;
+                a == b
+            }
             (Value::None, Value::None) | (Value::Device, Value::Device) => true,
             (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
-                let (a, b) = (self.heap.get(*a).to_vec(), self.heap.get(*b).to_vec());
-                self.steps += a.len();
-                let mut same = a.len() == b.len();
-                for (a, b) in a.iter().zip(&b) {
-                    same = same && self.equal(a, b, depth + 1, instruction)?;
+                let length = self.heap.get(*a).len();
+                let mut same = length == self.heap.get(*b).len();
+                let mut at = 0;
+                while same && at < length {
+                    self.pay(1)?;
+                    let (a, b) = (self.heap.get(*a)[at].clone(), self.heap.get(*b)[at].clone());
+                    same = self.equal(&a, &b, depth + 1, instruction)?;
+                    at += 1;
                 }
                 same
             }

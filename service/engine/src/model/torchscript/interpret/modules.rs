@@ -42,9 +42,10 @@ impl<'a> Interpreter<'a> {
         self.call(object, method, &instruction.name, inputs)
     }
 
-    fn method(&self, object: usize, name: &str) -> Result<usize, ModelError> {
+    fn method(&mut self, object: usize, name: &str) -> Result<usize, ModelError> {
         let object =
             self.document.objects.get(object).ok_or_else(|| ModelError::format("there is no such object"))?;
+        self.steps += object.methods.len();
         let found = object.methods.iter().find(|(known, _)| known == name);
         found.map(|(_, index)| *index).ok_or_else(|| {
             ModelError::format(format!("class `{}` has no method `{name}`", class(&object.class)))
@@ -78,6 +79,9 @@ impl<'a> Interpreter<'a> {
             self.modules.len() as u64,
             limits::MODULE_DEPTH as u64,
         )?;
+        // Each call has a list of its own of the modules around it.
+        let bytes = |call: &ModuleCall| size_of::<ModuleCall>() + call.path.len() + call.kind.len();
+        self.heap.count_text(self.modules.iter().chain([&call]).map(bytes).sum())?;
         let outside = self.modules.clone();
         self.modules = outside.iter().cloned().chain([call]).collect();
         let result = self.run_function(method, arguments)?;

@@ -2,6 +2,7 @@
 
 use super::super::super::error::ModelError;
 use super::super::super::graph::{Argument, Node, Operator, Output, ValueId, ValueKind};
+use super::super::super::limits::{self, at_most};
 use super::super::super::number::{Number, NumberOperator};
 use super::super::document::Instruction;
 use super::Interpreter;
@@ -183,16 +184,20 @@ impl Interpreter<'_> {
         }
         let argument = |(name, operand): (&&str, &Num)| ((*name).to_owned(), number_argument(*operand));
         let arguments = ["a", "b"].iter().zip(operands).map(argument).collect();
-        Ok(Num { value, symbol: Some(self.number_node(operator, arguments, value)) })
+        Ok(Num { value, symbol: Some(self.number_node(operator, arguments, value)?) })
     }
 
     /// A node that makes a number, which has this value at this size.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLarge`] where the graph has too many nodes.
     pub(super) fn number_node(
         &mut self,
         operator: NumberOperator,
         arguments: Vec<(String, Argument)>,
         value: Number,
-    ) -> ValueId {
+    ) -> Result<ValueId, ModelError> {
+        at_most("the graph's number of nodes", self.graph.nodes.len() as u64, limits::NODES as u64)?;
         let id = self.graph.add_value("number", ValueKind::Number);
         self.known_numbers.insert(id, value);
         self.graph.nodes.push(Node {
@@ -201,7 +206,7 @@ impl Interpreter<'_> {
             outputs: vec![Output::Number(id)],
             modules: self.modules.clone(),
         });
-        id
+        Ok(id)
     }
 }
 

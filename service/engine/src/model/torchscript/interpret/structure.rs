@@ -91,23 +91,25 @@ impl Interpreter<'_> {
 
     /// All tensors within a value, in order.
     pub(super) fn tensors_of(
-        &self,
+        &mut self,
         value: &Value,
         found: &mut Vec<ValueId>,
         depth: usize,
-    ) -> Result<Vec<ValueId>, ModelError> {
+    ) -> Result<(), ModelError> {
+        self.pay(1)?;
         at_most("the number of outputs", found.len() as u64, limits::ARGUMENTS as u64)?;
         at_most("the depth of nested lists", depth as u64, NESTED as u64)?;
         match value {
             Value::Tensor(id) => found.push(*id),
             Value::List(items) | Value::Tuple(items) | Value::Dict(items) => {
-                for item in self.heap.get(*items) {
-                    self.tensors_of(item, found, depth + 1)?;
+                for at in 0..self.heap.get(*items).len() {
+                    let item = self.heap.get(*items)[at].clone();
+                    self.tensors_of(&item, found, depth + 1)?;
                 }
             }
             _ => {}
         }
-        Ok(found.clone())
+        Ok(())
     }
 
     /// For messages.

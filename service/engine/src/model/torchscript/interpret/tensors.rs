@@ -52,7 +52,8 @@ impl Interpreter<'_> {
                 let value = Number::Int(elements);
                 let symbol = self
                     .depends_on_size(id)
-                    .then(|| self.number_node(NumberOperator::Elements, arguments, value));
+                    .then(|| self.number_node(NumberOperator::Elements, arguments, value))
+                    .transpose()?;
                 Value::Number(Num { value, symbol })
             }
             ("prim::dtype", []) => Value::int(fact.dtype),
@@ -88,7 +89,7 @@ impl Interpreter<'_> {
 
     /// Stored tensors have the same sizes whatever the image's.
     fn depends_on_size(&self, id: ValueId) -> bool {
-        !self.graph.weights.iter().any(|(weight, _)| *weight == id)
+        !self.leaves.contains(&id)
     }
 
     /// The size of an axis that is there.
@@ -103,15 +104,21 @@ impl Interpreter<'_> {
             ];
             self.number_node(NumberOperator::Size, arguments, Number::Int(size))
         });
-        Ok(Num { value: Number::Int(size), symbol })
+        Ok(Num { value: Number::Int(size), symbol: symbol.transpose()? })
     }
 
     /// Whether an `aten::` instruction works on tensors, and not on numbers or lists of them.
-    pub(super) fn is_tensor_call(&self, instruction: &Instruction, inputs: &[Value]) -> bool {
-        if !instruction.kind.starts_with("aten::") {
+    pub(super) fn is_tensor_call(&mut self, instruction: &Instruction, inputs: &[Value]) -> bool {
+        let returns = instruction.returns.iter().any(|kind| kind.starts_with("Tensor"));
+        if !returns || !instruction.kind.starts_with("aten::") {
             return false;
         }
-        let returns = instruction.returns.iter().any(|kind| kind.starts_with("Tensor"));
+        let lists = inputs.iter().filter_map(|input| match input {
+            Value::List(items) => Some(self.heap.get(*items).len()),
+            _ => None,
+        });
+        // Whoever looks through long lists in a loop pays for it.
+        self.steps += lists.sum::<usize>();
         let is_tensor = |value: &Value| match value {
             Value::Tensor(id) => !self.numbers.contains_key(id),
             _ => false,
@@ -126,7 +133,7 @@ impl Interpreter<'_> {
             "aten::append" | "aten::insert" | "aten::extend" | "aten::_set_item" | "aten::__getitem__" | "aten::len" | "aten::list"
                 | "aten::copy" if matches!(inputs.first(), Some(Value::List(_) | Value::Dict(_)))
         ) || matches!(instruction.overload.as_str(), "t" | "t_" | "left_t" | "right_t");
-        returns && !is_list_call && (reads || !holds_numbers)
+        !is_list_call && (reads || !holds_numbers)
     }
 
     /// A call that becomes a node.

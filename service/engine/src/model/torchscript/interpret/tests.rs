@@ -310,3 +310,58 @@ fn documents_that_contradict_themselves_are_refused() {
         "the depth of calls",
     );
 }
+
+/// A program that ends, with this word, however often it says that something be repeated.
+fn check_bounded(nodes: Vec<Json>, word: &str) {
+    check_refused(nodes, 1, &[word, "the cap is"]);
+}
+
+#[test]
+fn a_call_without_a_function_value_is_refused() {
+    let mut call = node("prim::CallFunction", &[], &[100]);
+    call["function"] = json!(1);
+    check_refused(vec![call], 100, &["takes 2 arguments and got 0"]);
+}
+
+/// `before`, then `body` a hundred thousand times.
+fn repeated(before: Vec<Json>, body: Vec<Json>) -> Vec<Json> {
+    let mut repeat = node("prim::Loop", &[100, 101], &[]);
+    repeat["blocks"] = json!([block(&[200], body, &[101])]);
+    [vec![constant(json!(100_000), 100), constant(json!(true), 101)], before, vec![repeat]].concat()
+}
+
+#[test]
+fn what_loops_pile_up_is_bounded() {
+    let size = [constant(json!(2), 102), node("aten::size", &[1, 102], &[103])];
+    check_bounded(repeated(vec![], size.to_vec()), "the graph's number of nodes");
+    check_bounded(
+        repeated(vec![], vec![constant(json!("x".repeat(9_000)), 102)]),
+        "the length of all strings",
+    );
+    let long = constant(json!("x".repeat(9_000)), 102);
+    let doubled = node("aten::add", &[102, 102], &[103]);
+    check_bounded(repeated(vec![long], vec![doubled]), "the length of all strings");
+    let many = [1; 1_000];
+    check_bounded(
+        repeated(vec![], vec![node("prim::TupleConstruct", &many, &[102])]),
+        "the number of items in lists",
+    );
+    check_bounded(repeated(vec![], vec![node("aten::warn", &many, &[])]), "the number of instructions");
+}
+
+/// A list that holds itself many times.
+fn endless_list() -> Vec<Json> {
+    let append = || node("aten::append", &[102, 102], &[103]);
+    [vec![node("prim::ListConstruct", &[], &[102])], (0..100).map(|_| append()).collect()].concat()
+}
+
+#[test]
+fn lists_that_hold_themselves_end() {
+    check_refused(endless_list(), 102, &["the depth of nested lists"]);
+    // Fifteen levels of a hundred items, which hold nothing.
+    let mut nodes = vec![node("prim::ListConstruct", &[], &[102])];
+    nodes.extend((103..118).map(|level| node("prim::ListConstruct", &[level - 1; 100], &[level])));
+    check_refused(nodes.clone(), 117, &["the number of instructions"]);
+    nodes.push(node("aten::eq", &[117, 117], &[118]));
+    check_refused(nodes, 1, &["the number of instructions"]);
+}

@@ -77,6 +77,8 @@ pub struct Heap {
     lists: Vec<Vec<Value>>,
     /// Items of all lists together.
     total: usize,
+    /// Bytes of all strings together, of those that are gone as well.
+    text_bytes: usize,
 }
 
 impl Heap {
@@ -115,6 +117,26 @@ impl Heap {
     pub fn remove(&mut self, items: Items, at: usize) -> Option<Value> {
         let list = &mut self.lists[items.0];
         (at < list.len()).then(|| list.remove(at))
+    }
+
+    /// Makes a string.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLarge`] for a long one, and where all together are.
+    pub fn text(&mut self, text: &str) -> Result<Rc<str>, ModelError> {
+        at_most("the length of a string", text.len() as u64, limits::SCRIPT_TEXT_BYTES as u64)?;
+        self.count_text(text.len())?;
+        Ok(text.into())
+    }
+
+    /// Counts the bytes of what is about to be made.
+    ///
+    /// # Errors
+    /// [`ModelError::TooLarge`] where all strings together are too long.
+    pub fn count_text(&mut self, bytes: usize) -> Result<(), ModelError> {
+        self.text_bytes = self.text_bytes.saturating_add(bytes);
+        at_most("the length of all strings", self.text_bytes as u64, limits::SCRIPT_TEXTS_BYTES as u64)
+            .map(|_| ())
     }
 
     fn count(&mut self, more: usize) -> Result<(), ModelError> {
