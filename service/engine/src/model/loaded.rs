@@ -72,9 +72,9 @@ impl Model {
         let size = [manifest.input.height, manifest.input.width];
         let channels = manifest.input.channels.count();
         let (script, program) = if torchscript::is_script(&archive) {
-            let script = Script::read(&archive, reader)?;
+            let (script, entries) = Script::read(&mut archive, reader)?;
             let program = script.program(channels, size)?;
-            (Some(script), program)
+            (Some((script, entries)), program)
         } else {
             (None, pt2::read(&archive)?)
         };
@@ -87,7 +87,10 @@ impl Model {
         }
         let (graph, sites) = settle(&program.graph)?;
         let names = graph.weights.iter().map(|(_, name)| name.as_str());
-        let weights = Weights::load(&mut archive, &program.stored, names)?;
+        let (script, weights) = match script {
+            Some((script, entries)) => (Some(script), Weights::of(entries, &program.stored, names)?),
+            None => (None, Weights::load(&mut archive, &program.stored, names)?),
+        };
         let batch = input.listed_batch();
         input.check(batch, size[0], size[1])?;
         let shapes = trace(&graph, &weights, [batch, channels, size[0], size[1]])?;

@@ -2,6 +2,8 @@
 
 mod storage;
 
+pub use storage::Entries;
+
 use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor};
@@ -51,6 +53,18 @@ impl Weights {
         names: impl Iterator<Item = &'a str>,
     ) -> Result<Self, ModelError> {
         Ok(Self { tensors: storage::load(archive, stored, names)? })
+    }
+
+    /// The tensors of these names, from entries that have been read already.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub fn of<'a>(
+        entries: Entries,
+        stored: &HashMap<String, StoredTensor>,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, ModelError> {
+        Ok(Self { tensors: entries.tensors(stored, names)? })
     }
 
     /// No tensors.

@@ -12,7 +12,8 @@ use super::super::operators;
 use super::super::shim::{Step, Value};
 use super::{Fact, Shapes, convolution};
 
-const NORMS: &[&str] = &["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"];
+/// What keeps the shape of its first argument, and has no kernel for tensors without content.
+const KEEPING: &[&str] = &["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "roll"];
 
 /// The shapes of all tensors of one interpretation.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Shapes for MetaShapes {
     ) -> Result<Vec<Option<Fact>>, ModelError> {
         let failed =
             |message: String| ModelError::Run { operator: name.to_owned(), module: String::new(), message };
-        if let Some(fact) = self.convolution(name, arguments).or_else(|| self.norm(name, arguments)) {
+        if let Some(fact) = self.convolution(name, arguments).or_else(|| self.keeping(name, arguments)) {
             self.last = vec![Some(empty(&fact).map_err(failed)?)];
             return Ok(vec![Some(fact)]);
         }
@@ -119,12 +120,29 @@ impl MetaShapes {
         Some(Fact { sizes, dtype: fact(input).dtype })
     }
 
-    /// Norms keep the shape; libtorch has no kernels of theirs for tensors without content.
-    fn norm(&self, name: &str, arguments: &[(String, Argument)]) -> Option<Fact> {
-        match arguments.first() {
-            Some((_, Argument::Tensor(id))) if NORMS.contains(&name) => self.tensors.get(id).map(fact),
+    /// What keeps its first argument's shape, and attention, which has its query's with its value's last axis.
+    fn keeping(&self, name: &str, arguments: &[(String, Argument)]) -> Option<Fact> {
+        let tensor = |index: usize| match arguments.get(index) {
+            Some((_, Argument::Tensor(id))) => self.tensors.get(id),
             _ => None,
+        };
+        if KEEPING.contains(&name) {
+            return tensor(0).map(fact);
         }
+        if name != "scaled_dot_product_attention" {
+            return None;
+        }
+        let (mut result, key, value) = (fact(tensor(0)?), fact(tensor(1)?), fact(tensor(2)?));
+        let rank = result.sizes.len();
+        let fits = rank >= 2
+            && key.sizes.len() == rank
+            && value.sizes.len() == rank
+            && result.sizes[..rank - 2] == key.sizes[..rank - 2]
+            && key.sizes[..rank - 1] == value.sizes[..rank - 1]
+            && result.sizes[rank - 1] == key.sizes[rank - 1];
+        // Where it broadcasts, or does not fit, libtorch shall say.
+        result.sizes[rank.checked_sub(1)?] = *value.sizes.last()?;
+        fits.then_some(result)
     }
 
     /// Zeros in the place of every tensor that these arguments name.

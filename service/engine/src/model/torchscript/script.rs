@@ -9,6 +9,7 @@ use super::super::input::{Extent, InputShape};
 use super::super::limits::{self, at_most};
 use super::super::pt2::{Dtype, Exported, StoredTensor};
 use super::super::shapes::MetaShapes;
+use super::super::weights::Entries;
 use super::document::Document;
 use super::interpret::interpret;
 use super::process::Reader;
@@ -40,15 +41,22 @@ pub fn is_script(archive: &Archive) -> bool {
 }
 
 impl Script {
-    /// Reads the program in an archive, in a process of its own.
+    /// Reads the program in an archive, in a process of its own, and meanwhile the bytes of all its tensors.
     ///
     /// # Errors
-    /// [`ModelError::Script`] and [`ModelError::Format`].
-    pub fn read(archive: &Archive, reader: &Reader) -> Result<Self, ModelError> {
+    /// [`ModelError::Script`] and [`ModelError::Format`]; as [`Entries::read`].
+    pub fn read(archive: &mut Archive, reader: &Reader) -> Result<(Self, Entries), ModelError> {
         let file = archive.file().ok_or_else(|| ModelError::archive("it is no file"))?;
         let file = file.try_clone().map_err(|error| ModelError::Script(error.to_string()))?;
-        let json = reader.read(file)?;
-        Self::parse(archive, &json)
+        let (json, entries) = std::thread::scope(|scope| {
+            let json = scope.spawn(|| reader.read(file));
+            let entries = Entries::read(archive, is_tensor);
+            (json.join(), entries)
+        });
+        let json =
+            json.map_err(|_| ModelError::Script("the thread that waited for it panicked".to_owned()))??;
+        let entries = entries?;
+        Ok((Self::parse(archive, &json)?, entries))
     }
 
     /// The program at this size (height and width), with the batch sizes that it runs at.
@@ -137,24 +145,19 @@ impl Script {
 
 /// The entries that hold tensors, and where their bytes lie in the file.
 pub(super) fn tensor_entries(archive: &Archive) -> Result<Vec<(String, std::ops::Range<u64>)>, ModelError> {
-    let names: Vec<String> = archive
-        .names()
-        .filter(|name| {
-            let number = name.strip_prefix("data/").or_else(|| name.strip_prefix("constants/"));
-            number
-                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-        .map(str::to_owned)
-        .collect();
-    names
-        .into_iter()
-        .map(|name| {
-            let range = archive.data_range(&name).ok_or_else(|| {
-                ModelError::archive(format!(
-                    "entry `{name}` is compressed or encrypted; entries must be stored as they are"
-                ))
-            })?;
-            Ok((name, range))
-        })
-        .collect()
+    let place = |name: &str| {
+        let range = archive.data_range(name).ok_or_else(|| {
+            ModelError::archive(format!(
+                "entry `{name}` is compressed or encrypted; entries must be stored as they are"
+            ))
+        })?;
+        Ok((name.to_owned(), range))
+    };
+    archive.names().filter(|name| is_tensor(name)).map(place).collect()
+}
+
+/// Whether an entry of this name holds a tensor's bytes.
+fn is_tensor(name: &str) -> bool {
+    let number = name.strip_prefix("data/").or_else(|| name.strip_prefix("constants/"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

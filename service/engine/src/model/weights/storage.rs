@@ -1,6 +1,6 @@
 //! From the archive's entries to tensors: each entry is read once, into memory that a tensor owns; knows no network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tch::{Device, Kind, Tensor};
 
@@ -10,49 +10,96 @@ use super::super::limits::{self, at_most};
 use super::super::pt2::{Dtype, StoredTensor};
 use super::channels_last;
 
-/// The tensors of these names, floats in float32, four axes of them in the channels-last layout. One pass over the file reads them, in
-/// its order, so that at most one entry is held beside what is made of it.
-///
-/// # Errors
+/// Entries as they lie in the file, each in memory of its own.
+pub struct Entries {
+    storages: HashMap<String, Storage>,
+    taken: Taken,
+}
+
+impl Entries {
+    /// Reads the stored entries that `wanted` picks by their names. One pass over the file reads them, in its order.
+    ///
+    /// # Errors
+    /// As [`super::Weights::load`].
+    pub fn read(archive: &mut Archive, wanted: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
+        let sizes: HashMap<String, u64> = archive
+            .names()
+            .filter(|name| wanted(name))
+            .filter_map(|name| archive.data_range(name).map(|data| (name.to_owned(), data.end - data.start)))
+            .collect();
+        let (mut storages, mut taken) = (HashMap::new(), Taken(0));
+        let mut pass = archive.pass();
+        while let Some(entry) = pass.advance()? {
+            let Some((name, &size)) = sizes.get_key_value(entry) else { continue };
+            taken.count(size)?;
+            let mut storage = Storage::empty(size)?;
+            pass.read(|chunk| storage.push(chunk))?;
+            storages.insert(name.clone(), storage);
+        }
+        Ok(Self { storages, taken })
+    }
+
+    /// The tensors of these names, floats in float32, four axes of them in the channels-last layout. At most one entry is held beside what is made of it.
+    ///
+    /// # Errors
+    /// As [`super::Weights::load`].
+    pub(super) fn tensors<'a>(
+        mut self,
+        stored: &HashMap<String, StoredTensor>,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<HashMap<String, Tensor>, ModelError> {
+        let mut wanted: HashMap<&str, Vec<(&str, &StoredTensor)>> = HashMap::new();
+        for name in names {
+            let source = find(stored, name)?;
+            wanted.entry(&source.entry).or_default().push((name, source));
+        }
+        // What nobody reads, such as heads for training, goes before anything is converted.
+        self.storages.retain(|entry, _| wanted.contains_key(entry.as_str()));
+        let mut tensors = HashMap::new();
+        for (entry, sources) in wanted {
+            let storage = self.storages.remove(entry).ok_or_else(|| lost(entry, sources[0].0))?;
+            let mut known: Vec<(&StoredTensor, Tensor)> = Vec::new();
+            for (name, source) in sources {
+                source.check(name, storage.length as u64)?;
+                let tensor = match known.iter().find(|(other, _)| *other == source) {
+                    Some((_, tensor)) => tensor.shallow_clone(),
+                    None => storage.tensor(source, &mut self.taken)?,
+                };
+                known.push((source, tensor.shallow_clone()));
+                tensors.insert(name.to_owned(), tensor);
+            }
+        }
+        Ok(tensors)
+    }
+}
+
 /// As [`super::Weights::load`].
 pub(super) fn load<'a>(
     archive: &mut Archive,
     stored: &HashMap<String, StoredTensor>,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<HashMap<String, Tensor>, ModelError> {
-    let mut wanted: HashMap<&str, Vec<(&str, &StoredTensor)>> = HashMap::new();
-    let mut sizes: HashMap<&str, u64> = HashMap::new();
-    for name in names {
-        let source = stored.get(name).ok_or_else(|| {
-            ModelError::format(format!("tensor `{name}` is in the graph, but not in the file"))
-        })?;
-        let data = archive.data_range(&source.entry).ok_or_else(|| {
-            let entry = source.entry.escape_debug();
-            ModelError::archive(format!("it has no entry `{entry}`, where tensor `{name}` should lie"))
-        })?;
+    let names: Vec<&str> = names.collect();
+    let mut entries = HashSet::new();
+    // Before anything is read: sizes that lie cost nothing.
+    for name in &names {
+        let source = find(stored, name)?;
+        let data = archive.data_range(&source.entry).ok_or_else(|| lost(&source.entry, name))?;
         source.check(name, data.end - data.start)?;
-        sizes.insert(&source.entry, data.end - data.start);
-        wanted.entry(&source.entry).or_default().push((name, source));
+        entries.insert(source.entry.as_str());
     }
-    let mut tensors = HashMap::new();
-    let mut taken = Taken(0);
-    let mut pass = archive.pass();
-    while let Some(entry) = pass.advance()? {
-        let Some((entry, sources)) = wanted.remove_entry(entry) else { continue };
-        taken.count(sizes[entry])?;
-        let mut storage = Storage::empty(sizes[entry])?;
-        pass.read(|chunk| storage.push(chunk))?;
-        let mut known: Vec<(&StoredTensor, Tensor)> = Vec::new();
-        for (name, source) in sources {
-            let tensor = match known.iter().find(|(other, _)| *other == source) {
-                Some((_, tensor)) => tensor.shallow_clone(),
-                None => storage.tensor(source, &mut taken)?,
-            };
-            known.push((source, tensor.shallow_clone()));
-            tensors.insert(name.to_owned(), tensor);
-        }
-    }
-    Ok(tensors)
+    Entries::read(archive, |entry| entries.contains(entry))?.tensors(stored, names.into_iter())
+}
+
+fn find<'a>(stored: &'a HashMap<String, StoredTensor>, name: &str) -> Result<&'a StoredTensor, ModelError> {
+    stored
+        .get(name)
+        .ok_or_else(|| ModelError::format(format!("tensor `{name}` is in the graph, but not in the file")))
+}
+
+fn lost(entry: &str, name: &str) -> ModelError {
+    let entry = entry.escape_debug();
+    ModelError::archive(format!("it has no entry `{entry}`, where tensor `{name}` should lie"))
 }
 
 /// Bytes that everything has taken so far, copies included: small views of one large entry cannot take many times its size.
