@@ -41,6 +41,8 @@ impl Reader {
             .arg(super::reader::ARGUMENT)
             .env_clear()
             .env("OMP_NUM_THREADS", "1")
+            // Where libtorch lies, if no rpath says it.
+            .envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)))
             .stdin(Stdio::from(file))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
