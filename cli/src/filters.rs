@@ -9,7 +9,7 @@ use crate::connect::Server;
 use crate::failure::Failure;
 use crate::json;
 use crate::output::Folder;
-use unitscope_proto::v1::{RenderFiltersRequest, RenderFiltersResponse};
+use unitscope_proto::v1::RenderFiltersRequest;
 
 /// Runs the command.
 pub async fn run(server: &Server, args: FiltersArgs, as_json: bool) -> Result<(), Failure> {
@@ -21,9 +21,9 @@ pub async fn run(server: &Server, args: FiltersArgs, as_json: bool) -> Result<()
     };
     let answer = services.models.render_filters(request).await;
     let answer = answer.map_err(|status| Failure::from_status(services.url(), &status, argument))?;
-    let RenderFiltersResponse { png, .. } = answer.get_ref().clone();
+    let mut answer = answer.into_inner();
     // The picture has a file of its own.
-    let answer = RenderFiltersResponse { png: Vec::new(), ..answer.into_inner() };
+    let png = std::mem::take(&mut answer.png);
     let numbers = json::to_json("RenderFiltersResponse", &answer);
     let folder = Folder::new(&services, &args.out)?;
     let written = [

@@ -90,19 +90,16 @@ pub fn filters(model: &Model, layer: &str, wanted: &[u32]) -> Result<Filters, Fi
 /// The filters' numbers, if the layer has them and one answer has room for them.
 fn choose(convolution: &Convolution, wanted: &[u32]) -> Result<Vec<u32>, FieldError> {
     let Convolution { layer, filters, channels, height, width, .. } = convolution;
-    let pixels = height.saturating_mul(*width).max(1);
-    let weights = pixels.saturating_mul(*channels).max(1);
+    let pixels = height.saturating_mul(*width);
+    let weights = pixels.saturating_mul(*channels);
+    if weights == 0 || pixels > FILTER_PIXELS || weights > FILTER_WEIGHTS {
+        let size = format!("{channels} channels of {height}×{width}");
+        let most = format!("at most {FILTER_PIXELS} pixels and {FILTER_WEIGHTS} weights");
+        let reason = format!("a filter of layer `{layer}` has {size}; filters of {most} are drawn");
+        return Err(FieldError::new("layer", reason));
+    }
     let most = (FILTERS as u64).min(FILTER_PIXELS / pixels).min(FILTER_WEIGHTS / weights);
     let wrong = |reason: String| Err(FieldError::new("filters", reason));
-    if most == 0 || pixels * channels == 0 {
-        let size = format!("{channels} channels of {height}×{width}");
-        return Err(FieldError::new(
-            "layer",
-            format!(
-                "a filter of layer `{layer}` has {size}; filters of 1 … {FILTER_WEIGHTS} weights, with kernels of at most {FILTER_PIXELS}, are drawn"
-            ),
-        ));
-    }
     if wanted.is_empty() {
         return Ok((0..(*filters).min(most) as u32).collect());
     }

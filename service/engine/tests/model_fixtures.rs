@@ -84,7 +84,9 @@ fn demo_model() {
 
 #[test]
 fn tiny_exports() {
-    for name in ["inplace_fixed", "size_fixed", "batch_fixed", "twice", "tokens", "gray", "dead", "control", "gabors"] {
+    for name in
+        ["inplace_fixed", "size_fixed", "batch_fixed", "twice", "tokens", "gray", "dead", "control", "gabors"]
+    {
         println!("{name}");
         check(&fixture(name), &fixture(name).join("expected.npz"));
     }

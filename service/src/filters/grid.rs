@@ -191,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_pictures_fit_into_an_answer() {
+        use crate::limits::{FILTER_PIXELS, FILTERS, RESPONSE_BYTES};
+        for side in [8, 32, 64, 512] {
+            // Bytes that nothing compresses, by Knuth's multiplier.
+            let noise =
+                |place: u64| ((place.wrapping_mul(6_364_136_223_846_793_005) >> 40) & 255) as f32 - 127.5;
+            let count = (FILTER_PIXELS / (side * side)).min(FILTERS as u64);
+            let weights = |tile: u64| {
+                (0..3 * side * side).map(|at| noise(tile * 1_000_003 + at * at)).collect::<Vec<f32>>()
+            };
+            let tiles: Vec<Tile> = (0..count)
+                .map(|tile| Tile { number: tile as u32, shades: Shades::colors(&weights(tile)) })
+                .collect();
+            let bytes = draw(&tiles, side as u32, side as u32).0.len();
+            assert!(bytes < RESPONSE_BYTES * 9 / 10, "{count} of {side}×{side} take {bytes} bytes");
+        }
+    }
+
+    #[test]
     fn grids_are_about_square() {
         for (tiles, height, width, columns) in
             [(64, 7, 7, 9), (1, 11, 11, 1), (3, 1, 1, 3), (256, 32, 32, 18), (2, 512, 512, 1)]

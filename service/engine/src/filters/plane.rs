@@ -33,8 +33,7 @@ pub fn principal(weights: &[f32], pixels: usize) -> Plane {
         let next = unit(channels.iter().map(|channel| dot(channel, &along)).collect());
         let moved: f64 = next.iter().zip(&direction).map(|(new, old)| (new - old).powi(2)).sum();
         direction = next;
-        // Not so either for what is not a number.
-        if !(moved > STILL) {
+        if moved <= STILL || moved.is_nan() {
             break;
         }
     }
