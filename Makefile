@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
+.PHONY: help demo test models libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes fuzz fuzz-corpus
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -22,6 +22,7 @@ demo: libtorch plugins ## Build all, show what the demo model's units want: pict
 
 test: libtorch test-clients ## Run every test
 	$(PYTHON) scripts/libtorch_test.py
+	$(PYTHON) clients/python/tests/test_export.py
 	$(CARGO) test --workspace
 	$(CARGO) test -p unitscope-engine --no-default-features
 
@@ -36,6 +37,25 @@ plugins: ## Build the built-in plugins into target/plugins/
 
 test-clients:
 	@$(PYTHON) scripts/test_clients.py
+
+FUZZ ?= 600
+FUZZ_TARGETS := archive pt2 weights torchscript
+# Memory is counted, and capped, by fuzz/src/memory.rs: no sanitizer has to, and the code is safe Rust.
+CARGO_FUZZ := $(CARGO) fuzz run --features libfuzzer --sanitizer none
+FUZZ_LIMITS := -timeout=10 -rss_limit_mb=1024 -max_len=65536
+
+fuzz: ## Fuzz whatever reads a model file, FUZZ=600 seconds each (needs cargo-fuzz)
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz-corpus/$$target; \
+		$(CARGO_FUZZ) $$target $(TARGET)/fuzz-corpus/$$target fuzz/corpus/$$target -- \
+			$(FUZZ_LIMITS) -max_total_time=$(FUZZ) -dict=fuzz/dictionaries/$$target.dict -print_final_stats=1 || exit 1; \
+	done
+
+fuzz-corpus: ## Take into fuzz/corpus/ what such runs found that covers more
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz-corpus/$$target; \
+		$(CARGO_FUZZ) $$target fuzz/corpus/$$target $(TARGET)/fuzz-corpus/$$target -- -merge=1 $(FUZZ_LIMITS) || exit 1; \
+	done
 
 fmt: ## Format the code
 	$(CARGO) fmt
@@ -65,6 +85,14 @@ bench-rank: libtorch test-clients ## Time Rank against PyTorch with a DataLoader
 bench-index: libtorch ## Time questions to an index of a million rows (minutes, 5 GB of disk; needs torch, NumPy and Pillow)
 	$(CARGO) build --release -p unitscope-server -p unitscope
 	$(PYTHON) tests/bench/index.py --binaries $(TARGET)/release $(BENCH)
+
+bench-load: libtorch ## Time the loading of large model files against PyTorch's readers (needs torch 2.11, torchvision 0.26; 2.4 GB of disk)
+	$(CARGO) build --release -p unitscope-engine --example load_time
+	$(PYTHON) tests/bench/load.py --engine $(TARGET)/release/examples/load_time $(BENCH)
+
+models: libtorch ## Hold every family of torchvision, and ten networks of timm, against PyTorch in every form (an hour; needs tests/models/requirements.txt)
+	$(CARGO) build --release -p unitscope-engine --example compare
+	$(PYTHON) tests/models/matrix.py --compare $(TARGET)/release/examples/compare --docs docs/models.md $(MODELS)
 
 evidence: libtorch plugins ## Hold pictures of units against real images, judged by PyTorch (hours; needs tests/evidence/requirements.txt)
 	$(CARGO) build --release -p unitscope-server -p unitscope

@@ -316,6 +316,11 @@ SECTIONS = {
             ],
         ),
         Feature(
+            "smooth_pools",
+            "Max pools pass gradients to their whole windows, as averages do, and not to the largest position alone.",
+            [WITHOUT, Picture("smooth_pools", "--smooth-pools", f"{DOGS} --smooth-pools")],
+        ),
+        Feature(
             "starts",
             "So many starts for each picture, of which the weaker half goes again and again: for units that noise does not always reach.",
             [WITHOUT, Picture("starts", "--starts 8", f"{DOGS} --starts 8")],

@@ -3,6 +3,7 @@
 use crate::card::CardArgs;
 use crate::connect::DEFAULT_SERVER;
 use crate::filters::FiltersArgs;
+use crate::notation::size::Size;
 use crate::optimize::OptimizeArgs;
 use crate::rank::RankArgs;
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,11 @@ Examples:
   unitscope rank --model demo --dataset shapes --unit block3:12
   unitscope card --model demo --dataset shapes --unit block3:12
   unitscope jobs list";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  unitscope models show demo --depth 1
+  unitscope models show demo --layers-under block3 --size 96x64";
 
 /// Shows what drives the units of a trained neural network.
 #[derive(Debug, Parser)]
@@ -182,11 +188,21 @@ pub enum JobsCommand {
 pub enum ModelsCommand {
     /// List the models that the server knows
     List,
-    /// Show a model: what it takes, and its layers; loads it if need be
+    /// Show a model: what it takes, and its layers as a tree; loads it if need be
+    #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// The model's name.
         #[arg(value_name = "MODEL")]
         model: String,
+        /// List shapes, fields and costs at this size of the input, in pixels [default: the model's own].
+        #[arg(long, value_name = "HxW")]
+        size: Option<Size>,
+        /// Only the layers within this module.
+        #[arg(long, value_name = "PATH")]
+        layers_under: Option<String>,
+        /// Only so many levels of modules, from 1.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        depth: Option<u32>,
     },
     /// Read a model into memory, anew if its file changed
     Load {

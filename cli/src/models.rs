@@ -1,33 +1,52 @@
 //! `unitscope models`: lists, shows, loads and unloads models.
 
+mod cells;
+mod tree;
+
 use crate::args::ModelsCommand;
 use crate::connect::{Server, Services};
 use crate::failure::Failure;
 use crate::json;
-use crate::table::Table;
+use crate::notation::size::Size;
+use crate::numbers::magnitude;
+use crate::table::{Table, wrap};
+use tree::{Extract, Tree};
 use unitscope_proto::v1::model::State;
 use unitscope_proto::v1::model_input::Channels;
+use unitscope_proto::v1::unlisted_module::Reason;
 use unitscope_proto::v1::{
-    GetModelRequest, Layer, ListModelsRequest, LoadModelRequest, Model, ModelInput, UnloadModelRequest,
+    GetModelRequest, Layer, ListModelsRequest, LoadModelRequest, Model, ModelInput, UnlistedModule,
+    UnloadModelRequest,
 };
 
 /// Runs the command.
 pub async fn run(server: &Server, command: ModelsCommand, as_json: bool) -> Result<(), Failure> {
     let mut services = server.connect().await?;
     let models = &mut services.models;
+    let mut extract = Extract { under: None, depth: None };
     let answer = match command {
         ModelsCommand::List => return list(&mut services, as_json).await,
-        ModelsCommand::Show { model } => models.get_model(GetModelRequest { name: model }).await,
+        ModelsCommand::Show { model, size, layers_under, depth } => {
+            extract = Extract { under: layers_under, depth };
+            models.get_model(request(model, size)).await
+        }
         ModelsCommand::Load { model } => models.load_model(LoadModelRequest { name: model }).await,
         ModelsCommand::Unload { model } => models.unload_model(UnloadModelRequest { name: model }).await,
     };
-    let model = answer.map_err(|status| services.failure(status))?.into_inner();
+    let mut model = answer.map_err(|status| services.failure(status))?.into_inner();
     if as_json {
+        extract.check(&model)?;
+        model.layers.retain(|layer| extract.has(layer));
         json::print(&json::to_json("Model", &model));
     } else {
-        print!("{}", describe(&model));
+        print!("{}", describe(&model, &extract)?);
     }
     Ok(())
+}
+
+fn request(name: String, size: Option<Size>) -> GetModelRequest {
+    let (height, width) = (size.map(|size| size.height), size.map(|size| size.width));
+    GetModelRequest { name, height, width, layers: Vec::new() }
 }
 
 async fn list(services: &mut Services, as_json: bool) -> Result<(), Failure> {
@@ -55,43 +74,86 @@ async fn list(services: &mut Services, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Name, input, and a row for each layer, indented like the modules that hold it.
-fn describe(model: &Model) -> String {
+/// Name, input, cost, and the tree of layers.
+fn describe(model: &Model, extract: &Extract) -> Result<String, Failure> {
+    extract.check(model)?;
     let mut text = format!("{}  {}\n", console::style(&model.name).bold(), state_name(model.state()));
-    if !model.state_reason.is_empty() {
-        text.push_str(&format!("reason   {}\n", model.state_reason));
+    for (name, value) in facts(model).into_iter().filter(|(_, value)| !value.is_empty()) {
+        text.push_str(&format!("{name:<12}{value}\n"));
     }
-    if let Some(input) = &model.input {
-        text.push_str(&format!("input    {}\n", describe_input(input)));
+    if !model.layers.is_empty() {
+        text.push_str(&format!("\n{}", Tree::new(&model.layers, extract)));
+        text.push_str(&legend(model));
     }
-    if !model.labels.is_empty() {
-        let shown = model.labels.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" · ");
-        text.push_str(&format!("classes  {}: {shown} …\n", model.labels.len()));
+    Ok(text)
+}
+
+/// What there is to say of a model as a whole; empty where it is not known.
+fn facts(model: &Model) -> Vec<(&'static str, String)> {
+    let classes = match model.labels.as_slice() {
+        [] => String::new(),
+        labels => {
+            let shown = labels.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" · ");
+            format!("{}: {shown} …", labels.len())
+        }
+    };
+    let mut facts = vec![
+        ("reason", model.state_reason.clone()),
+        ("input", model.input.as_ref().map(describe_input).unwrap_or_default()),
+        ("classes", classes),
+    ];
+    if !model.layers.is_empty() {
+        let (height, width) = (model.listed_height, model.listed_width);
+        facts.push(("parameters", magnitude(model.parameters)));
+        facts.push(("cost", format!("{} MACs for an image of {height}×{width}", magnitude(model.macs))));
     }
-    if model.layers.is_empty() {
-        return text;
+    facts.push(("digest", model.digest.clone()));
+    facts
+}
+
+/// What the tree leaves open.
+fn legend(model: &Model) -> String {
+    let example = &example(&model.layers).path;
+    let mut lines = vec![
+        format!("units are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {example}:0`", model.name),
+        "ACT: after or before an activation (ReLU, GELU, softmax, …); LAYER:pre of one that is after it is the value before it".to_string(),
+        "FIELD: the pixels that a position sees, those to the next position, and where the first one's begin; `?` where the graph does not tell".to_string(),
+        "MACS: multiply-accumulates for an image inside of the module; TO REACH: of all that its value needs".to_string(),
+    ];
+    let reasons = [
+        (Reason::NoOperator, "modules that do not run, or without an operator of their own"),
+        (Reason::NoImage, "modules whose values belong to no single image"),
+    ];
+    for (reason, words) in reasons {
+        let outermost = outermost(model.unlisted_modules.iter().filter(|module| module.reason() == reason));
+        if !outermost.is_empty() {
+            lines.push(format!("{words}: {}", outermost.join(", ")));
+        }
     }
-    let mut table = Table::new(&["LAYER", "TYPE", "SHAPE", "UNITS", "FIELD", "PRE"]);
-    for layer in &model.layers {
-        let pre = if layer.has_pre_activation { ":pre" } else { "" };
-        table.row(vec![
-            layer.path.clone(),
-            if layer.r#type.is_empty() { layer.operator.clone() } else { layer.r#type.clone() },
-            layer_shape(layer),
-            layer.units.to_string(),
-            field(layer),
-            pre.to_string(),
-        ]);
+    let terminal = console::Term::stdout();
+    let room = if terminal.is_term() { usize::from(terminal.size().1) } else { usize::MAX };
+    let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(line, room)).collect();
+    format!("\n{}\n", wrapped.join("\n"))
+}
+
+/// The modules that lie in no other one of these, each with how many lie in it.
+fn outermost<'a>(modules: impl Iterator<Item = &'a UnlistedModule>) -> Vec<String> {
+    let mut found: Vec<(&str, usize)> = Vec::new();
+    for module in modules {
+        match found.last_mut() {
+            Some((path, below))
+                if module.path.strip_prefix(*path).is_some_and(|rest| rest.starts_with('.')) =>
+            {
+                *below += 1;
+            }
+            _ => found.push((&module.path, 0)),
+        }
     }
-    text.push_str(&format!("\n{table}"));
-    text.push_str(&format!(
-        "\nunits are LAYER:CHANNEL, as in `unitscope optimize --model {} --unit {}:0`; {}\n{}\n",
-        model.name,
-        example(&model.layers).path,
-        "where PRE says `:pre`, LAYER:pre reads the value before the activation",
-        "FIELD is what one position sees: pixels of the image, and how many to the next position; `?` where the graph does not tell",
-    ));
-    text
+    let words = |(path, below): (&str, usize)| match below {
+        0 => path.to_string(),
+        _ => format!("{path} (and {below} below it)"),
+    };
+    found.into_iter().map(words).collect()
 }
 
 /// A layer to begin with: in the middle of the outermost ones that have space.
@@ -132,28 +194,6 @@ fn shape(input: &ModelInput) -> String {
     format!("{}×{} {channels}", input.height, input.width)
 }
 
-/// `512 × 14 × 14`, with the axes' names where they are not the usual ones.
-fn layer_shape(layer: &Layer) -> String {
-    let sizes = layer.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
-    let usual = [&["channel", "height", "width"][..], &["channel"]];
-    if usual.iter().any(|axes| layer.axes == **axes) || layer.axes.is_empty() {
-        sizes
-    } else {
-        format!("{sizes} ({})", layer.axes.join(", "))
-    }
-}
-
-/// `99×99 /16`: rows × columns that a position sees, and the pixels to the next position's; `whole` image; `?` where that is not known.
-fn field(layer: &Layer) -> String {
-    let Some(field) = &layer.receptive_field else { return "?".to_string() };
-    match (field.size.as_slice(), field.stride.as_slice()) {
-        _ if field.whole_image => "whole".to_string(),
-        ([rows, columns], [down, right]) if down == right => format!("{rows}×{columns} /{down}"),
-        ([rows, columns], [down, right]) => format!("{rows}×{columns} /{down}×{right}"),
-        _ => "?".to_string(),
-    }
-}
-
 fn state_name(state: State) -> &'static str {
     match state {
         State::Unspecified => "unknown",
@@ -166,24 +206,13 @@ fn state_name(state: State) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unitscope_proto::v1::ReceptiveField;
 
     #[test]
-    fn a_model_shows_its_input_and_layers() {
-        let layer = |path: &str, kind: &str, shape: &[i64], axes: &[&str], pre| Layer {
-            path: path.into(),
-            r#type: kind.into(),
-            shape: shape.to_vec(),
-            axes: axes.iter().map(ToString::to_string).collect(),
-            units: shape[0] as u64,
-            has_pre_activation: pre,
-            ..Layer::default()
-        };
-        let mut conv = layer("conv", "Conv2d", &[8, 32, 24], &["channel", "height", "width"], true);
-        conv.receptive_field = Some(receptive_field([5, 7], [2, 2]));
+    fn a_model_shows_its_input_and_what_it_costs() {
         let model = Model {
             name: "demo".into(),
             state: State::Loaded.into(),
+            digest: "a1b2".into(),
             labels: vec!["a".into(), "b".into()],
             input: Some(ModelInput {
                 height: 64,
@@ -195,34 +224,29 @@ mod tests {
                 fixed_batch: 1,
                 ..ModelInput::default()
             }),
-            layers: vec![conv, layer("norm", "LayerNorm", &[197, 8], &["token", "channel"], false)],
+            layers: vec![Layer { path: "conv".into(), r#type: "Conv2d".into(), ..Layer::default() }],
+            listed_height: 96,
+            listed_width: 64,
+            parameters: 441_520,
+            macs: 76_605_184,
+            unlisted_modules: ["drop", "aux", "aux.conv", "aux.fc"].map(unlisted).to_vec(),
             ..Model::default()
         };
-        let text = console::strip_ansi_codes(&describe(&model)).into_owned();
+        let text = describe(&model, &Extract { under: None, depth: None }).unwrap();
+        let text = console::strip_ansi_codes(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "demo  loaded");
-        assert_eq!(lines[1], "input    64×48 BGR, pixels 0 … 255, mean [1.5, 2, 3], batch fixed to 1");
-        assert_eq!(lines[2], "classes  2: a · b …");
-        assert_eq!(lines[4], "LAYER  TYPE       SHAPE                   UNITS  FIELD   PRE");
-        assert_eq!(lines[5], "conv   Conv2d     8×32×24                 8      5×7 /2  :pre");
-        assert_eq!(lines[6], "norm   LayerNorm  197×8 (token, channel)  197    ?");
-        assert!(lines[8].contains("--unit conv:0"), "{}", lines[8]);
+        assert_eq!(lines[1], "input       64×48 BGR, pixels 0 … 255, mean [1.5, 2, 3], batch fixed to 1");
+        assert_eq!(lines[2], "classes     2: a · b …");
+        assert_eq!(lines[3], "parameters  442 k");
+        assert_eq!(lines[4], "cost        76.6 M MACs for an image of 96×64");
+        assert_eq!(lines[5], "digest      a1b2");
+        assert!(lines[7].starts_with("LAYER  TYPE"), "{}", lines[7]);
+        assert!(text.contains("--unit conv:0"), "{text}");
+        assert!(text.contains("without an operator of their own: drop, aux (and 2 below it)\n"), "{text}");
     }
 
-    fn receptive_field(size: [u64; 2], stride: [u64; 2]) -> ReceptiveField {
-        ReceptiveField { size: size.to_vec(), stride: stride.to_vec(), ..ReceptiveField::default() }
-    }
-
-    #[test]
-    fn a_layer_shows_what_a_position_sees() {
-        let check = |receptive_field, expected| {
-            assert_eq!(field(&Layer { receptive_field, ..Layer::default() }), expected);
-        };
-        check(None, "?");
-        check(Some(receptive_field([99, 99], [16, 16])), "99×99 /16");
-        check(Some(receptive_field([9, 5], [4, 2])), "9×5 /4×2");
-        check(Some(ReceptiveField { whole_image: true, ..ReceptiveField::default() }), "whole");
-        // From a server that says less.
-        check(Some(ReceptiveField::default()), "?");
+    fn unlisted(path: &str) -> UnlistedModule {
+        UnlistedModule { path: path.into(), reason: Reason::NoOperator.into() }
     }
 }

@@ -13,6 +13,23 @@ pub fn short_number(number: f64) -> String {
     }
 }
 
+/// `950`, `1.00 k`, `25.6 M`, `340 G`: three digits that count.
+pub fn magnitude(number: u64) -> String {
+    const UNITS: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
+    if number < 1000 {
+        return number.to_string();
+    }
+    let mut amount = number as f64 / 1e3;
+    let mut unit = 0;
+    // What would round to 1000 belongs to the next unit.
+    while amount >= 999.5 {
+        amount /= 1e3;
+        unit += 1;
+    }
+    let decimals = if amount < 9.995 { 2 } else { usize::from(amount < 99.95) };
+    format!("{amount:.decimals$} {}", UNITS[unit])
+}
+
 /// `12,345`
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -95,6 +112,21 @@ fn duration(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn magnitudes_have_three_digits() {
+        let check = |number, expected| assert_eq!(magnitude(number), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1.00 k");
+        check(9_999, "10.0 k");
+        check(99_960, "100 k");
+        check(999_499, "999 k");
+        check(999_500, "1.00 M");
+        check(25_557_032, "25.6 M");
+        check(17_563_828_224, "17.6 G");
+        check(u64::MAX, "18.4 E");
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -27,11 +27,38 @@ pub struct Wanted {
 
 /// Every single unit that `units` ask for, in order. Asks the server only where numbers alone do not tell.
 pub async fn resolve(server: &Server, model: &str, units: &[Unit]) -> Result<Vec<Wanted>, Failure> {
-    let model = match units.iter().all(is_numbered) {
+    let told = |unit: &Unit| is_numbered(unit) && unit.position != Position::Class;
+    let model = match units.iter().all(told) {
         true => None,
-        false => Some(fetch(server, model).await?),
+        false => Some(fetch(server, model, units.iter().map(|unit| unit.layer.as_str())).await?),
     };
-    expand(units, model.as_ref())
+    let wanted = expand(units, model.as_ref())?;
+    if let Some(model) = &model {
+        let class_tokens = wanted.iter().filter(|wanted| wanted.position == Position::Class);
+        class_tokens.into_iter().try_for_each(|wanted| check_class_token(wanted, model))?;
+    }
+    Ok(wanted)
+}
+
+/// A class token is the first of those that the listing tells to stand before the patches.
+fn check_class_token(wanted: &Wanted, model: &Model) -> Result<(), Failure> {
+    let (layer, argument) = (&wanted.layer, &wanted.argument);
+    let known = model.layers.iter().find(|known| known.path == layer.trim_end_matches(":pre"));
+    let Some(known) = known else {
+        return Err(Failure::Usage(format!(
+            "{argument}: model `{}` has no layer `{layer}`; `unitscope models show {}` lists those that it has",
+            model.name, model.name
+        )));
+    };
+    match &known.tokens {
+        Some(grid) if grid.prefix > 0 => Ok(()),
+        _ if known.axes.iter().any(|axis| axis == "token") => Err(Failure::Usage(format!(
+            "{argument}: layer `{layer}` shows no class token before its tokens; name a token by its place, such as @0"
+        ))),
+        _ => Err(Failure::Usage(format!(
+            "{argument}: layer `{layer}` is no sequence of tokens; give @ROW,COLUMN"
+        ))),
+    }
 }
 
 /// Whether the unit's channels are told without the model.
@@ -55,12 +82,27 @@ fn expand(units: &[Unit], model: Option<&Model>) -> Result<Vec<Wanted>, Failure>
     Ok(wanted)
 }
 
-/// The model with its layers and classes.
-async fn fetch(server: &Server, name: &str) -> Result<Model, Failure> {
+/// The model with its classes and these layers, which are called as they are asked for.
+async fn fetch<'a>(
+    server: &Server,
+    name: &str,
+    layers: impl Iterator<Item = &'a str>,
+) -> Result<Model, Failure> {
     let mut services = server.connect().await?;
-    let request = GetModelRequest { name: name.to_string() };
+    let mut asked: Vec<String> = Vec::new();
+    for layer in layers.map(|layer| layer.trim_end_matches(":pre")) {
+        if !asked.iter().any(|known| known == layer) {
+            asked.push(layer.to_string());
+        }
+    }
+    let request =
+        GetModelRequest { name: name.to_string(), layers: asked.clone(), ..GetModelRequest::default() };
     let answer = services.models.get_model(request).await.map_err(|status| services.failure(status))?;
-    Ok(answer.into_inner())
+    let mut model = answer.into_inner();
+    for (layer, asked) in model.layers.iter_mut().zip(asked) {
+        layer.path = asked;
+    }
+    Ok(model)
 }
 
 fn numbered(unit: &Unit, channel: u64) -> Wanted {
@@ -150,6 +192,23 @@ mod tests {
             layers: vec![layer("conv", &[3, 4, 4]), layer("gate", &[2, 4, 4]), layer("fc", &[2])],
             ..Model::default()
         }
+    }
+
+    #[test]
+    fn class_tokens_are_of_layers_that_have_one() {
+        use unitscope_proto::v1::TokenGrid;
+        let mut model = model();
+        let tokens = |prefix| Some(TokenGrid { prefix, rows: 2, columns: 2 });
+        model.layers[0].tokens = tokens(1);
+        (model.layers[1].tokens, model.layers[1].axes) = (tokens(0), vec!["token".into(), "channel".into()]);
+        let check = |text: &str| {
+            let wanted = expand(&[text.parse().unwrap()], None).unwrap();
+            check_class_token(&wanted[0], &model).map_err(|failure| failure.to_string())
+        };
+        assert_eq!(check("conv:1@cls"), Ok(()));
+        assert!(check("gate:1@cls").unwrap_err().contains("no class token"));
+        assert!(check("fc:1@cls").unwrap_err().contains("no sequence of tokens"));
+        assert!(check("x:1@cls").unwrap_err().contains("has no layer `x`"));
     }
 
     #[test]

@@ -96,7 +96,9 @@ typedef struct us_tensor {
 
 #define US_MAX_DIMS 8
 
-/* What an axis means. A layer without space has batch and channel only; a token layout has batch, token and channel. */
+/* What an axis means. A layer without space has batch and channel only; a token layout has batch, token and channel.
+ * Plugins know no patches: where a term's parameters are called `layer`, `row` and `column`, the host turns the row and
+ * column of a patch in a layer of tokens into the token, given as `column` alone. */
 enum {
   US_AXIS_OTHER = 0,
   US_AXIS_BATCH = 1,

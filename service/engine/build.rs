@@ -21,7 +21,7 @@ fn main() {
 /// The C interface to libtorch's dispatcher, in the C++ dialect and ABI that torch-sys uses.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &std::path::Path) {
-    println!("cargo::rerun-if-changed=shim/shim.cpp");
+    println!("cargo::rerun-if-changed=shim");
     cc::Build::new()
         .cpp(true)
         .std("c++17")
@@ -36,6 +36,7 @@ fn compile_shim(libtorch: &std::path::Path) {
         // GCC 12 at -O3 takes the inlined reference counts of `intrusive_ptr` for stray writes.
         .flag_if_supported("-Wno-stringop-overflow")
         .file("shim/shim.cpp")
+        .file("shim/torchscript.cpp")
         .compile("unitscope_shim");
 }
 

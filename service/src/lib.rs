@@ -91,7 +91,7 @@ pub async fn run(
         datasets: datasets::DatasetHandlers::new(rankings),
         jobs: jobs::JobHandlers::new(all.clone()),
         artifacts: artifacts::Artifacts::new(all.clone()),
-        models: models::ModelHandlers::new(nets),
+        models: models::ModelHandlers::new(nets, config.limits.clone()),
         plugins: plugins::Plugins::new(all.clone()),
         server: server::Server::new(&place, &config.limits, &problems),
     };

@@ -9,6 +9,9 @@ use tracing_subscriber::EnvFilter;
 use unitscope_server::config::{Config, Flags, LogFormat};
 
 fn main() -> ExitCode {
+    if let Some(code) = unitscope_engine::model::torchscript::reader::run_if_asked() {
+        return code;
+    }
     let served = Flags::parse().settle().map_err(|error| error.to_string()).and_then(|config| {
         start_log(&config)?;
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;

@@ -222,7 +222,7 @@ async fn models_and_terms_that_are_not_there_name_the_nearest() {
     let client = server.client().await;
     let status = client.submit(OptimizeSpec { model: "twize".into(), ..good() }).await.unwrap_err();
     check_missing(&status, "twice");
-    let get = |name: &str| GetModelRequest { name: name.to_owned() };
+    let get = |name: &str| GetModelRequest { name: name.to_owned(), ..GetModelRequest::default() };
     for (name, near) in [("twize", "twice"), ("../models/twice", ""), ("twice/../twice", ""), ("..", "")] {
         check_missing(&client.models.clone().get_model(get(name)).await.unwrap_err(), near);
     }

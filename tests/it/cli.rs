@@ -162,7 +162,7 @@ fn people_get_tables() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, words) in [
         (&["models", "list"][..], &["demo", "twice", "64×64 RGB"][..]),
-        (&["models", "show", "demo"], &["block3", "Residual", "64×16×16", ":pre"]),
+        (&["models", "show", "demo"], &["block3", "Residual", "64 ch × 16 × 16", ":pre"]),
         (&["terms", "list"], &["channel", "total_variation", "normalize_gradient"]),
         (&["terms", "show", "unit"], &["layer", "channel", "row"]),
         (&["jobs", "list"], &["no jobs"]),

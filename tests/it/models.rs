@@ -3,14 +3,17 @@
 use crate::support::client::Client;
 use crate::support::spec::quick;
 use crate::support::{Server, Setup, spec, term};
+use prost_types::value::Kind;
 use serde_json::json;
 use std::path::Path;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use unitscope_proto::v1::job::Spec;
+use unitscope_proto::v1::layer::ActivationSide;
 use unitscope_proto::v1::model::State;
 use unitscope_proto::v1::{
-    GetModelRequest, GetServerInfoRequest, ImageSize, ListModelsRequest, LoadModelRequest, Model,
-    OptimizeSpec, UnloadModelRequest, model_input::Channels,
+    GetModelRequest, GetServerInfoRequest, ImageSize, Layer, ListModelsRequest, LoadModelRequest, Model,
+    OptimizeSpec, TokenGrid, UnloadModelRequest, model_input::Channels,
 };
 use unitscope_tests::build::checkout;
 
@@ -19,7 +22,7 @@ async fn list(client: &Client) -> Vec<Model> {
 }
 
 async fn get(client: &Client, name: &str) -> Result<Model, Status> {
-    let request = GetModelRequest { name: name.to_owned() };
+    let request = GetModelRequest { name: name.to_owned(), ..GetModelRequest::default() };
     client.models.clone().get_model(request).await.map(tonic::Response::into_inner)
 }
 
@@ -95,6 +98,98 @@ async fn layers_have_types_shapes_and_units() {
     let tokens = get(&client, "tokens").await.unwrap();
     let block = tokens.layers.iter().find(|layer| layer.path == "blocks.0").unwrap();
     assert_eq!((block.axes.as_slice(), block.units), (&["token".to_owned(), "channel".to_owned()][..], 16));
+    let grid = |path: &str| tokens.layers.iter().find(|layer| layer.path == path).unwrap().tokens;
+    assert_eq!(grid("blocks.0"), Some(TokenGrid { prefix: 1, rows: 4, columns: 4 }));
+    assert_eq!(grid("patches"), None);
+}
+
+/// What PyTorch's counters say; `tests/fixtures/macs.py` writes the file and says how.
+#[tokio::test]
+async fn costs_and_parameters_are_those_that_pytorch_counts() {
+    let server = Server::start();
+    let client = server.client().await;
+    let golden = std::fs::read(checkout().join("tests/fixtures/golden/macs.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_slice(&golden).unwrap();
+    for network in golden.as_array().unwrap() {
+        let number = |value: &serde_json::Value| value.as_u64().unwrap();
+        let (name, size) = (network["model"].as_str().unwrap(), &network["size"]);
+        let (height, width) = (number(&size[0]) as u32, number(&size[1]) as u32);
+        let model = get_at(&client, name, height, width).await.unwrap();
+        assert_eq!((model.listed_height, model.listed_width), (height, width));
+        assert_eq!(
+            (model.macs, model.parameters),
+            (number(&network["macs"]), number(&network["parameters"]))
+        );
+        for (path, expected) in network["modules"].as_object().unwrap() {
+            let call = |layer: &&Layer| layer.path.split('#').next() == Some(path);
+            let calls: Vec<&Layer> = model.layers.iter().filter(call).collect();
+            // A container that is never called itself is no layer.
+            let Some(one) = calls.first() else { continue };
+            // PyTorch adds the calls of a module.
+            let macs: u64 = calls.iter().map(|layer| layer.macs).sum();
+            assert_eq!((macs, one.parameters), (number(&expected[0]), number(&expected[1])), "{name} {path}");
+        }
+    }
+    let demo = get(&client, "demo").await.unwrap();
+    let reach = |path: &str| demo.layers.iter().find(|layer| layer.path == path).unwrap().macs_to_reach;
+    assert_eq!(reach("conv1"), 2_654_208);
+    assert_eq!(reach("conv2.conv"), 2_654_208 + 8_847_360);
+    assert_eq!(reach("logits"), demo.macs);
+}
+
+async fn get_at(client: &Client, name: &str, height: u32, width: u32) -> Result<Model, Status> {
+    let (height, width) = (Some(height), Some(width));
+    let request = GetModelRequest { name: name.to_owned(), height, width, ..GetModelRequest::default() };
+    client.models.clone().get_model(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn layers_are_listed_at_the_size_asked_for() {
+    let server = Server::start();
+    let client = server.client().await;
+    let demo = get_at(&client, "demo", 96, 64).await.unwrap();
+    let layer = |path: &str| demo.layers.iter().find(|layer| layer.path == path).unwrap();
+    assert_eq!(layer("conv1").shape, [24, 48, 32]);
+    assert_eq!(layer("conv1.relu").activation_side(), ActivationSide::After);
+    assert_eq!(layer("conv1.norm").activation_side(), ActivationSide::Before);
+    assert_eq!(layer("conv1.conv").activation_side(), ActivationSide::Neither);
+    for (name, height, width, field, word) in [
+        ("demo", 0, 64, "height", "1 … 2048"),
+        ("demo", 64, 4096, "width", "4096"),
+        ("size_fixed", 16, 24, "width", "dynamic_shapes"),
+    ] {
+        let status = get_at(&client, name, height, width).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let details = status.get_error_details();
+        let violation = &details.bad_request().unwrap().field_violations[0];
+        assert_eq!(violation.field, field, "{violation:?}");
+        assert!(violation.description.contains(word), "{}", violation.description);
+    }
+}
+
+#[tokio::test]
+async fn layers_are_found_by_other_spellings_of_their_names() {
+    let server = Server::start();
+    let client = server.client().await;
+    let pick = async |names: &[&str]| {
+        let layers = names.iter().map(ToString::to_string).collect();
+        let request = GetModelRequest { name: "demo".into(), layers, ..GetModelRequest::default() };
+        client.models.clone().get_model(request).await.map(|answer| answer.into_inner().layers)
+    };
+    let found = pick(&["block3_first_conv", "LOGITS", "block3.first_relu:pre", "logits"]).await.unwrap();
+    let paths: Vec<&str> = found.iter().map(|layer| layer.path.as_str()).collect();
+    assert_eq!(paths, ["block3.first.conv", "logits", "block3.first.relu", "logits"]);
+    let status = pick(&["logits", "block3_first_convv"]).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let details = status.get_error_details();
+    let violation = &details.bad_request().unwrap().field_violations[0];
+    assert_eq!(violation.field, "layers[1]");
+    assert!(violation.description.contains("did you mean `block3.first.conv`"), "{}", violation.description);
+    let spec = spec("demo", [term("channel", json!({"layer": "block3_first_conv", "channel": 1}))]);
+    let job = client.submit(OptimizeSpec { steps: Some(1), ..spec }).await.unwrap();
+    let Some(Spec::Optimize(told)) = client.wait(&job.name).await.spec else { panic!("the spec is there") };
+    let layer = &told.terms[0].params.as_ref().unwrap().fields["layer"];
+    assert_eq!(layer.kind, Some(Kind::StringValue("block3.first.conv".into())));
 }
 
 #[tokio::test]

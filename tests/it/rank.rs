@@ -140,15 +140,43 @@ async fn layers_without_positions_and_of_tokens_are_ranked_too() {
         check_scores(&scores, 0, &files, &if reducer == Reducer::L2 { logits.abs() } else { logits });
         assert!(result.units[0].groups[0].hits.iter().all(|hit| hit.position.is_none()));
     }
+    // A class token, then 4 × 4 patches of 4 × 4 pixels.
     let layer = "blocks.0.mlp.0";
-    let (_, result, scores) = check(&client, question("tokens", "noise", [unit(layer, 3)])).await;
     let tokens = look("tokens", layer, &files).select(2, 3);
-    check_scores(&scores, 0, &files, &tokens.amax([1], false));
+    let patches = tokens.narrow(1, 1, 16);
+    let at = RankUnit { position: Some(Position { row: 2, column: 1 }), ..unit(layer, 3) };
+    let token = RankUnit { token: Some(10), ..unit(layer, 3) };
+    let class_token = RankUnit { class_token: true, ..unit(layer, 3) };
+    let (_, result, scores) =
+        check(&client, question("tokens", "noise", [unit(layer, 3), at, token, class_token])).await;
+    check_scores(&scores, 0, &files, &patches.amax([1], false));
+    for (unit, token) in [(1, 10), (2, 10), (3, 0)] {
+        check_scores(&scores, unit, &files, &tokens.select(1, token));
+    }
+    let labels: Vec<&str> = result.units.iter().map(|unit| unit.label.as_str()).collect();
+    assert_eq!(labels, ["", "@2,1", "@10", "@cls"].map(|place| format!("{layer}:3{place}")));
     for hit in &result.units[0].groups[0].hits {
         let Position { row, column } = hit.position.unwrap();
         let place = files.iter().position(|(path, _)| *path == hit.path).unwrap() as i64;
-        assert_eq!((row, i64::from(column)), (0, tokens.select(0, place).argmax(0, false).int64_value(&[])));
+        let patch = patches.select(0, place).argmax(0, false).int64_value(&[]) as u32;
+        assert_eq!((row, column, hit.token), (patch / 4, patch % 4, Some(patch + 1)));
+        let window = hit.window.unwrap();
+        assert_eq!(
+            [window.top, window.left, window.bottom, window.right],
+            [row, column, row + 1, column + 1].map(|at| 4 * at)
+        );
     }
+    let of_class = &result.units[3].groups[0].hits[0];
+    assert_eq!((of_class.position, of_class.token), (None, Some(0)));
+    assert_eq!(of_class.window.map(|window| (window.bottom, window.right)), Some((SIDE, SIDE)));
+    let reduced = |reducer: Reducer| RankSpec {
+        reducer: reducer.into(),
+        ..question("tokens", "noise", [unit(layer, 3)])
+    };
+    let (_, _, scores) = check(&client, reduced(Reducer::Mean)).await;
+    check_scores(&scores, 0, &files, &patches.mean_dim([1].as_slice(), false, Kind::Float));
+    let (_, _, scores) = check(&client, reduced(Reducer::ClassToken)).await;
+    check_scores(&scores, 0, &files, &tokens.select(1, 0));
     // The grey model sees grey: as ITU-R 601-2 has it.
     let (_, _, scores) = check(&client, question("gray", "noise", [unit("fc", 0)])).await;
     assert!(scores.rows[0].iter().any(|score| *score != scores.rows[0][0]));
@@ -358,6 +386,10 @@ async fn a_second_question_is_answered_at_once_and_alike() {
             first.units,
             "a filled-in spec means the same"
         );
+        // The same layer under another name is the same table.
+        let renamed = question("twice", "noise", [unit("CONV1", 1)]);
+        let renamed = check_at_once(&client, RankSpec { bottom_k: Some(4), ..renamed }).await;
+        assert_eq!(renamed.units, first.units);
         first
         // The server is killed here: what a job has ended with is on disk.
     };

@@ -1,11 +1,13 @@
-//! The same spec and seed give the same bytes and scores, whatever else the server does.
+//! The same spec and seed give the same bytes and scores, whatever else the server does, and whatever becomes of the model's file.
 
 use crate::support::client::steps;
 use crate::support::spec::quick;
 use crate::support::{Client, Server, Setup, images, spec, term};
 use serde_json::json;
+use std::path::Path;
 use unitscope_proto::v1::job::State;
-use unitscope_proto::v1::{OptimizeSpec, Term};
+use unitscope_proto::v1::{LoadModelRequest, OptimizeSpec, Term, UnloadModelRequest};
+use unitscope_tests::build::checkout;
 
 /// Three pictures with different units, one diverse pair, every kind of draw: starts, jitter, scales, angles.
 fn job() -> OptimizeSpec {
@@ -103,4 +105,44 @@ async fn a_pictures_draws_do_not_depend_on_its_neighbours() {
     }
     assert_eq!(pngs[0][0], pngs[1][0]);
     assert!(pngs[1][0] != pngs[1][1] && pngs[1][1] != pngs[1][2], "pictures of one job start differently");
+}
+
+/// Writes to the file itself, as `cp` does: what has it open sees that.
+#[tokio::test]
+async fn a_model_file_that_is_overwritten_or_cut_while_a_job_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("copied");
+    std::fs::create_dir(&model).unwrap();
+    for file in std::fs::read_dir(checkout().join("demo/models/demo")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let file = model.join("model.pt2");
+    let good = std::fs::read(&file).unwrap();
+    let mut server = Setup::new().model(&model).start();
+    let client = server.client().await;
+    let job = || OptimizeSpec { model: "copied".into(), steps: Some(80), ..job() };
+    let undisturbed = made(&client, &client.start(job()).await).await;
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let spoils: [(&str, Spoil<'_>); 3] = [
+        ("overwritten", &|file| std::fs::write(file, vec![0x55; good.len()]).unwrap()),
+        ("cut", &|file| std::fs::File::options().write(true).open(file).unwrap().set_len(1000).unwrap()),
+        ("emptied", &|file| std::fs::write(file, b"").unwrap()),
+    ];
+    for (what, spoil) in spoils {
+        std::fs::write(&file, &good).unwrap();
+        let unload = UnloadModelRequest { name: "copied".into() };
+        client.models.clone().unload_model(unload).await.unwrap();
+        let name = client.start(job()).await;
+        client.follow(&name, 0).await.unwrap().until_step(1).await;
+        spoil(&file);
+        assert_eq!(client.job(&name).await.unwrap().state(), State::Running, "{what} too late");
+        assert!(made(&client, &name).await == undisturbed, "{what} while the job runs");
+        assert!(made(&client, &client.start(job()).await).await == undisturbed, "{what} before the job");
+        // Read again, the file is refused.
+        let load = LoadModelRequest { name: "copied".into() };
+        let refused = client.models.clone().load_model(load).await.unwrap_err();
+        assert!(refused.message().contains("not a sound archive"), "{what}: {refused:?}");
+        server.assert_alive();
+    }
 }

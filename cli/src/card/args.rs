@@ -38,7 +38,7 @@ pub struct CardArgs {
     #[arg(long, short, value_name = "NAME")]
     pub dataset: String,
     /// A unit to show, as often as wanted; none twice.
-    #[arg(long = "unit", short, value_name = "LAYER:CHANNEL[@ROW,COL]", required = true)]
+    #[arg(long = "unit", short, value_name = "LAYER:CHANNEL[@PLACE]", required = true)]
     pub units: Vec<Unit>,
     /// Heading of the card [server's default: the model's name and the units].
     #[arg(long, value_name = "TEXT")]

@@ -1,4 +1,4 @@
-//! The notation `LAYER:CHANNEL=WEIGHT,…[@ROW,COLUMN]` of directions. Knows no model and opens no file.
+//! The notation `LAYER:CHANNEL=WEIGHT,…[@PLACE]` of directions. Knows no model and opens no file.
 
 use super::unit::{Parts, Position};
 use super::{Cursor, NotationError};

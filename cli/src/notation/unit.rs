@@ -1,4 +1,4 @@
-//! The notation `LAYER:CHANNEL[@ROW,COLUMN]` of units. Knows no model: the server checks that they exist.
+//! The notation `LAYER:CHANNEL[@PLACE]` of units, where a place is `ROW,COLUMN`, `TOKEN`, `cls` or `center`. Knows no model: the server checks that they exist.
 
 use super::{Cursor, NotationError};
 use std::fmt;
@@ -36,8 +36,12 @@ pub enum Position {
     Mean,
     /// At the middle.
     Center,
-    /// At this row and column, from 0.
+    /// At this row and column, from 0; of tokens the row and column of a patch.
     At(u32, u32),
+    /// This token of a sequence, from 0.
+    Token(u32),
+    /// The class token.
+    Class,
 }
 
 impl FromStr for Unit {
@@ -56,7 +60,7 @@ impl FromStr for Unit {
     }
 }
 
-/// What every notation of something in a layer has: `LAYER:WHAT[@ROW,COLUMN]`.
+/// What every notation of something in a layer has: `LAYER:WHAT[@PLACE]`.
 pub struct Parts<'a> {
     /// The layer's path, `:pre` included.
     pub layer: &'a str,
@@ -127,17 +131,21 @@ fn channels(cursor: &Cursor, text: &str) -> Result<Channels, NotationError> {
 
 /// What follows `@`.
 fn position(cursor: &mut Cursor) -> Result<Position, NotationError> {
-    const EXPECTED: &str = "a row and a column such as `3,4`, or `center`, after `@`";
-    if cursor.rest() == "center" {
-        return Ok(Position::Center);
+    const EXPECTED: &str =
+        "a row and a column such as `3,4`, a token such as `17`, `cls` or `center` after `@`";
+    match cursor.rest() {
+        "center" => return Ok(Position::Center),
+        "cls" => return Ok(Position::Class),
+        _ => {}
     }
-    let mut number = |last: bool| {
+    let number = |cursor: &mut Cursor| {
         let digits = cursor.take_while(|c| c.is_ascii_digit());
-        let number = digits.parse().map_err(|_| cursor.expected(EXPECTED))?;
-        let ends = if last { cursor.peek().is_none() } else { cursor.accept(',') };
-        if ends { Ok(number) } else { Err(cursor.expected(EXPECTED)) }
+        digits.parse().map_err(|_| cursor.expected(EXPECTED))
     };
-    Ok(Position::At(number(false)?, number(true)?))
+    let first = number(cursor)?;
+    let found =
+        if cursor.accept(',') { Position::At(first, number(cursor)?) } else { Position::Token(first) };
+    if cursor.peek().is_none() { Ok(found) } else { Err(cursor.expected(EXPECTED)) }
 }
 
 impl fmt::Display for Position {
@@ -146,6 +154,8 @@ impl fmt::Display for Position {
             Position::Mean => Ok(()),
             Position::Center => f.write_str("@center"),
             Position::At(row, column) => write!(f, "@{row},{column}"),
+            Position::Token(token) => write!(f, "@{token}"),
+            Position::Class => f.write_str("@cls"),
         }
     }
 }
@@ -171,6 +181,8 @@ mod tests {
         check("inception_4b:77", "inception_4b", one(77), Position::Mean);
         check("layer3.0.conv1:5@3,4", "layer3.0.conv1", one(5), Position::At(3, 4));
         check("a:5@center", "a", one(5), Position::Center);
+        check("a:5@17", "a", one(5), Position::Token(17));
+        check("a:5@cls", "a", one(5), Position::Class);
         check("a:pre:5", "a:pre", one(5), Position::Mean);
         check("a#1:0-15", "a#1", Channels::Range(0, 15), Position::Mean);
         check("fc:all", "fc", Channels::All, Position::Mean);
@@ -189,7 +201,8 @@ mod tests {
         check_error("a:9-3", 2, "runs backwards; write 3-9");
         check_error("a:0-999999", 2, "more than 4096");
         check_error("a:5@", 4, "expected a row and a column");
-        check_error("a:5@3", 5, "found the end");
+        check_error("a:5@3,", 6, "found the end");
+        check_error("a:5@3;4", 5, "a token such as `17`");
         check_error("a:5@3,4,5", 7, "found `,`");
         check_error("a:5@x,1", 4, "found `x`");
         check_error("a:5@99999999999,1", 15, "expected a row");

@@ -13,6 +13,7 @@ Units:
   LAYER:77             channel 77 of a layer, as its mean over space; for a layer without space, unit 77
   LAYER:77@3,4         the unit of channel 77 in row 3, column 4 (from 0)
   LAYER:77@center      the unit of channel 77 in the middle
+  LAYER:77@17          channel 77 at token 17 of a sequence (from 0); @cls at the class token; @3,4 at the patch there
   LAYER:0-15           channels 0 … 15, one picture each
   LAYER:all            all channels of the layer, one picture each; also 'LAYER:*'
   LAYER:rings          the unit of the class `rings`, for the layer that gives the model's classes
@@ -93,7 +94,7 @@ pub struct WantedArgs {
     )]
     pub model: String,
     /// A unit to make a picture for, as often as wanted.
-    #[arg(long = "unit", short, value_name = "LAYER:CHANNEL[@ROW,COL]")]
+    #[arg(long = "unit", short, value_name = "LAYER:CHANNEL[@PLACE]")]
     pub units: Vec<Unit>,
     /// A whole layer to make a picture for (deepdream), as often as wanted.
     #[arg(long = "layer", value_name = "LAYER")]
@@ -196,6 +197,9 @@ pub struct WantedArgs {
     /// Leave units that are off as they are, instead of letting gradients through activations that block them.
     #[arg(long, help_heading = "How")]
     pub no_redirect: bool,
+    /// Spread gradients over the windows of max pools, as averages do, instead of to the largest position alone: less of a chequered pattern.
+    #[arg(long, help_heading = "How")]
+    pub smooth_pools: bool,
     /// Keep the pictures at these steps too, such as `16,64,256`.
     #[arg(long, value_name = "STEP,…", value_delimiter = ',', help_heading = "How")]
     pub snapshots: Vec<u32>,

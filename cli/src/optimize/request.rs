@@ -82,6 +82,7 @@ impl Request {
             return_tensors: args.tensors,
             images_per_pass: args.images_per_pass,
             redirect: args.no_redirect.then_some(false),
+            smooth_max_pools: args.smooth_pools.then_some(true),
             objective,
             references,
             start,
@@ -118,6 +119,7 @@ impl Request {
             "snapshot_steps" => "--snapshots",
             "images_per_pass" => "--images-per-pass",
             "redirect" => "--no-redirect",
+            "smooth_max_pools" => "--smooth-pools",
             "references" => "--reference",
             "start" => "--start",
             "labels" => "--label",
@@ -193,9 +195,17 @@ fn objective(target: &Wanted, negative: bool) -> Term {
         return Term { weight, ..term("layer", json!({"layer": target.layer})) };
     };
     let mut params = json!({"layer": target.layer, "channel": channel});
-    if let Position::At(row, column) = target.position {
-        params["row"] = row.into();
-        params["column"] = column.into();
+    // On a layer of tokens a column alone is the token; the class token is the first.
+    let (row, column) = match target.position {
+        Position::At(row, column) => (Some(row), Some(column)),
+        Position::Token(token) => (None, Some(token)),
+        Position::Class => (None, Some(0)),
+        Position::Mean | Position::Center => (None, None),
+    };
+    for (name, index) in [("row", row), ("column", column)] {
+        if let Some(index) = index {
+            params[name] = index.into();
+        }
     }
     match (negative, target.position) {
         (false, Position::Mean) => term("channel", params),

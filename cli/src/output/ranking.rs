@@ -60,7 +60,7 @@ fn hits(unit: &UnitRanking) -> impl Iterator<Item = &Hit> {
 
 /// Height and width of what the network sees, which windows count in; none where the server no longer knows the model.
 async fn input_size(services: &Services, model: &str) -> Option<(u32, u32)> {
-    let request = GetModelRequest { name: model.to_string() };
+    let request = GetModelRequest { name: model.to_string(), ..GetModelRequest::default() };
     let answer = services.models.clone().get_model(request).await.ok()?;
     let input = answer.into_inner().input?;
     (input.height > 0 && input.width > 0).then_some((input.height, input.width))

@@ -15,6 +15,7 @@ Units:
   LAYER:rings          the unit of the class `rings`, for the layer that gives the model's classes
   LAYER:77@3,4         its activation in row 3, column 4 (from 0) instead of one over all positions (--reducer)
   LAYER:77@center      its activation in the middle
+  LAYER:77@17          its activation at token 17 of a sequence (from 0); @cls at the class token; @3,4 at the patch there
   LAYER:pre:77         before the layer's own activation
   `unitscope models show MODEL` lists the layers, `unitscope datasets list` the datasets.
 
@@ -67,12 +68,12 @@ pub struct RankArgs {
     #[arg(
         long = "unit",
         short,
-        value_name = "LAYER:CHANNEL[@ROW,COL]",
+        value_name = "LAYER:CHANNEL[@PLACE]",
         required_unless_present = "directions"
     )]
     pub units: Vec<Unit>,
     /// A sum of a layer's channels to rank by, as often as wanted; after the units.
-    #[arg(long = "direction", value_name = "LAYER:CHANNEL=WEIGHT,…[@ROW,COL]")]
+    #[arg(long = "direction", value_name = "LAYER:CHANNEL=WEIGHT,…[@PLACE]")]
     pub directions: Vec<Direction>,
     /// A name for each unit and direction, in their order.
     #[arg(long = "label", value_name = "LABEL")]
@@ -158,6 +159,8 @@ pub enum Reducer {
     Absmax,
     /// The root of the sum of squares
     L2,
+    /// The class token's
+    Cls,
 }
 
 impl From<Reducer> for v1::Reducer {
@@ -168,6 +171,7 @@ impl From<Reducer> for v1::Reducer {
             Reducer::Centre => v1::Reducer::Centre,
             Reducer::Absmax => v1::Reducer::Absmax,
             Reducer::L2 => v1::Reducer::L2,
+            Reducer::Cls => v1::Reducer::ClassToken,
         }
     }
 }

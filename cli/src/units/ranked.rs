@@ -30,7 +30,10 @@ pub async fn resolve(
 ) -> Result<Vec<Ranked>, Failure> {
     let unit_tells = |unit: &Unit| is_numbered(unit) && unit.position != Position::Center;
     let told = units.iter().all(unit_tells) && directions.iter().all(direction_tells);
-    let model = if told { None } else { Some(fetch(server, model).await?) };
+    let layers =
+        units.iter().map(|unit| &unit.layer).chain(directions.iter().map(|direction| &direction.layer));
+    let layers = layers.map(String::as_str);
+    let model = if told { None } else { Some(fetch(server, model, layers).await?) };
     let model = model.as_ref();
     let ranked_units = expand(units, model)?.into_iter().map(|wanted| channel(wanted, model));
     ranked_units.chain(directions.iter().map(|wanted| direction(wanted, model))).collect()
@@ -48,11 +51,12 @@ fn direction_tells(direction: &Direction) -> bool {
 
 fn channel(wanted: Wanted, model: Option<&Model>) -> Result<Ranked, Failure> {
     let number = wanted.channel.unwrap_or_default();
+    let place = position(&wanted.layer, wanted.position, model, &wanted.argument)?;
     let unit = RankUnit {
         what: Some(What::Channel(channel_number(number, &wanted.argument)?)),
-        position: position(&wanted.layer, wanted.position, model, &wanted.argument)?,
         label: label(&wanted.label),
         layer: wanted.layer,
+        ..at(wanted.position, place)
     };
     Ok(Ranked { unit, argument: wanted.argument })
 }
@@ -70,13 +74,23 @@ fn direction(direction: &Direction, model: Option<&Model>) -> Result<Ranked, Fai
             sum
         }
     };
+    let place = position(&direction.layer, direction.position, model, &argument)?;
     let unit = RankUnit {
         layer: direction.layer.clone(),
         what: Some(What::Direction(sum)),
-        position: position(&direction.layer, direction.position, model, &argument)?,
         label: label(&direction.text),
+        ..at(direction.position, place)
     };
     Ok(Ranked { unit, argument })
+}
+
+/// A unit's place alone; `position` is that of a row and column.
+fn at(place: Position, position: Option<v1::Position>) -> RankUnit {
+    let token = match place {
+        Position::Token(token) => Some(token),
+        _ => None,
+    };
+    RankUnit { position, token, class_token: place == Position::Class, ..RankUnit::default() }
 }
 
 fn number(
@@ -113,7 +127,7 @@ fn label(text: &str) -> String {
     if text.len() <= MAX_LABEL_BYTES { text.to_string() } else { String::new() }
 }
 
-/// The middle is a position as any other: rows / 2, columns / 2, rounded down.
+/// The middle is a position as any other: rows / 2, columns / 2, rounded down, of patches where there are any.
 fn position(
     layer: &str,
     position: Position,
@@ -121,7 +135,7 @@ fn position(
     argument: &str,
 ) -> Result<Option<v1::Position>, Failure> {
     let model = match (position, model) {
-        (Position::Mean, _) => return Ok(None),
+        (Position::Mean | Position::Token(_) | Position::Class, _) => return Ok(None),
         (Position::At(row, column), _) => return Ok(Some(v1::Position { row, column })),
         (Position::Center, Some(model)) => model,
         (Position::Center, None) => unreachable!("the model was fetched, since a position is the middle"),
@@ -133,6 +147,10 @@ fn position(
             model.name, model.name
         )));
     };
+    if let Some(grid) = &known.tokens {
+        let middle = |count: u64| u32::try_from(count / 2).unwrap_or(u32::MAX);
+        return Ok(Some(v1::Position { row: middle(grid.rows), column: middle(grid.columns) }));
+    }
     let side = |axis: &str| {
         let place = known.axes.iter().position(|known| known == axis)?;
         u32::try_from(*known.shape.get(place)?).ok()
@@ -140,7 +158,7 @@ fn position(
     match (side("height"), side("width")) {
         (Some(rows), Some(columns)) => Ok(Some(v1::Position { row: rows / 2, column: columns / 2 })),
         _ => Err(Failure::Usage(format!(
-            "{argument}: layer `{layer}` has no rows and columns, so it has no middle; of tokens give @0,TOKEN"
+            "{argument}: layer `{layer}` has no rows and columns, so it has no middle; of tokens give @TOKEN"
         ))),
     }
 }

@@ -56,6 +56,22 @@ fn units_are_channels_with_labels_and_positions() {
 }
 
 #[test]
+fn tokens_are_named_by_place_or_patch() {
+    let mut model = model();
+    model.layers[1].tokens = Some(v1::TokenGrid { prefix: 1, rows: 2, columns: 8 });
+    let check = |text: &str, position: Option<(u32, u32)>, token: Option<u32>, class_token: bool| {
+        let unit = of_unit(text, Some(&model)).unwrap().remove(0).unit;
+        let position = position.map(|(row, column)| v1::Position { row, column });
+        assert_eq!((unit.position, unit.token, unit.class_token), (position, token, class_token), "{text}");
+    };
+    check("norm:1@5", None, Some(5), false);
+    check("norm:1@cls", None, None, true);
+    check("norm:1@1,3", Some((1, 3)), None, false);
+    check("norm:1@center", Some((1, 4)), None, false);
+    check("norm:1", None, None, false);
+}
+
+#[test]
 fn what_has_no_middle_says_so() {
     let model = model();
     says(

@@ -9,6 +9,7 @@ async fn server() -> Fake {
         path: "conv".into(),
         r#type: "Conv2d".into(),
         shape: vec![8, 4, 4],
+        axes: ["channel", "height", "width"].map(String::from).to_vec(),
         units: 8,
         ..Layer::default()
     };
@@ -56,7 +57,7 @@ async fn check(arguments: &[&str], text: &[&str], json: (&str, &str)) {
 #[tokio::test]
 async fn everything_is_shown_as_text_and_as_json() {
     check(&["models", "list"], &["demo", "loaded"], ("/models/0/name", "demo")).await;
-    check(&["models", "show", "demo"], &["conv   Conv2d  8×4×4  8"], ("/layers/0/path", "conv")).await;
+    check(&["models", "show", "demo"], &["conv   Conv2d  8 ch × 4 × 4"], ("/layers/0/path", "conv")).await;
     check(&["models", "load", "demo"], &["demo  loaded"], ("/state", "STATE_LOADED")).await;
     check(&["models", "unload", "demo"], &["demo"], ("/name", "demo")).await;
     check(&["terms", "list"], &["channel  objective"], ("/terms/0/id", "channel")).await;

@@ -257,7 +257,16 @@ impl model_service_server::ModelService for Fake {
     }
 
     async fn get_model(&self, request: Request<GetModelRequest>) -> Result<Response<Model>, Status> {
-        self.model(&request.get_ref().name)
+        let GetModelRequest { name, layers, .. } = request.into_inner();
+        let mut answer = self.model(&name)?;
+        if !layers.is_empty() {
+            let known = std::mem::take(&mut answer.get_mut().layers);
+            let find = |name: &String| known.iter().find(|layer| layer.path == *name).cloned();
+            let found: Option<_> = layers.iter().map(find).collect();
+            answer.get_mut().layers =
+                found.ok_or_else(|| Status::invalid_argument("there is no such layer"))?;
+        }
+        Ok(answer)
     }
 
     async fn load_model(&self, request: Request<LoadModelRequest>) -> Result<Response<Model>, Status> {

@@ -15,7 +15,7 @@ impl Term for Unit {
         "unit",
         "One unit",
         "The activation of one unit: one channel at one position of a layer, A[channel, row, column]. On a layer without space, \
-         such as logits, the channel alone. On a layer of tokens `column` is the token. Source: lucid, objectives.neuron.",
+         such as logits, the channel alone. On a layer of tokens `column` alone is the token, and `row` with `column` the patch there, where the layer listing tells patches. Source: lucid, objectives.neuron.",
     )
     .params(&[
         LAYER,

@@ -5,7 +5,7 @@
 use std::io::BufRead;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
-use unitscope_engine::model::{Model, gradients};
+use unitscope_engine::model::{Model, Reader, gradients};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("give MODEL_DIR LAYER BATCH THREADS".into());
     };
     tch::set_num_threads(threads.parse()?);
-    let model = Model::load(std::path::Path::new(folder))?;
-    let program = model.program(std::slice::from_ref(layer), Device::Cpu)?;
+    let model = Model::load(std::path::Path::new(folder), &Reader::default())?;
+    let program = model.program(std::slice::from_ref(layer), model.size(), Device::Cpu)?;
     let input = &model.manifest().input;
     let channels = i64::from(input.channels.count());
     let shape = [batch.parse()?, channels, i64::from(input.height), i64::from(input.width)];

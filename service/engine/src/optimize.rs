@@ -12,6 +12,7 @@ mod loss;
 mod objective;
 mod optimizer;
 mod parameterization;
+mod patches;
 mod plan;
 mod transform;
 
@@ -96,7 +97,7 @@ pub enum End {
 pub const DEAD_STEPS: u32 = 16;
 
 /// Steps with a gradient of exactly zero through the network as it is, after which a picture ends as dead though redirected gradients
-/// moved it all the while. `inception_4d:139` of the BVLC GoogLeNet wakes within 16.
+/// moved it all the while, or did not lead where those did. `inception_4d:139` of the BVLC GoogLeNet wakes within 16.
 pub const OFF_STEPS: u32 = 128;
 
 /// A run that ended early.
@@ -201,6 +202,7 @@ mod testing {
             snapshot_steps: vec![],
             images_per_pass: 8,
             redirect: true,
+            smooth_max_pools: false,
         }
     }
 }

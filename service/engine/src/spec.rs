@@ -60,6 +60,8 @@ pub struct OptimizeSpec {
     pub images_per_pass: u32,
     /// Let gradients through activations that are off, for pictures whose gradient through the network is exactly zero.
     pub redirect: bool,
+    /// Give max pools the gradient of an average over the same windows.
+    pub smooth_max_pools: bool,
 }
 
 impl OptimizeSpec {

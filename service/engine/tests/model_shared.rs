@@ -7,7 +7,7 @@ mod npz;
 
 use std::path::{Path, PathBuf};
 
-use unitscope_engine::model::Model;
+use unitscope_engine::model::{Model, Reader};
 
 /// The folder of a shared model; `None`, with a word, where it is absent.
 fn shared(name: &str) -> Option<PathBuf> {
@@ -21,7 +21,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 
 fn check(name: &str) {
     let Some(folder) = shared(name) else { return };
-    let model = Model::load(&folder).unwrap();
+    let model = Model::load(&folder, &Reader::default()).unwrap();
     let expected = npz::read(&folder.join("expected.npz"));
     let mut layers: Vec<(String, &str)> = vec![("output".to_owned(), "output")];
     layers.extend(
@@ -29,12 +29,13 @@ fn check(name: &str) {
     );
     assert!(layers.len() > 3, "the file holds layers");
     let paths: Vec<String> = layers.iter().map(|(path, _)| path.clone()).collect();
-    let together =
-        tch::no_grad(|| model.program(&paths, tch::Device::Cpu).unwrap().run(&expected["input"]).unwrap());
+    let together = tch::no_grad(|| {
+        model.program(&paths, model.size(), tch::Device::Cpu).unwrap().run(&expected["input"]).unwrap()
+    });
     for ((path, key), activation) in layers.iter().zip(&together) {
         npz::assert_near(activation, &expected[*key], &format!("{name} {path}"));
         // Cut at this layer alone.
-        let program = model.program(std::slice::from_ref(path), tch::Device::Cpu).unwrap();
+        let program = model.program(std::slice::from_ref(path), model.size(), tch::Device::Cpu).unwrap();
         let alone = tch::no_grad(|| program.run(&expected["input"]).unwrap());
         npz::assert_near(&alone[0], &expected[*key], &format!("{name} {path} alone"));
         let shape: Vec<u64> = alone[0].size()[1..].iter().map(|size| size.unsigned_abs()).collect();

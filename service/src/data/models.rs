@@ -5,7 +5,7 @@ use crate::limits::NAME_BYTES;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use unitscope_engine::model::{Manifest, Model};
+use unitscope_engine::model::{Manifest, Model, Reader};
 
 /// The models of one folder, loaded when first asked for.
 pub struct Models {
@@ -130,7 +130,8 @@ impl Models {
         }
         self.make_room(&name)?;
         let folder = self.folder.join(&name);
-        let loaded = match tokio::task::spawn_blocking(move || Model::load(&folder)).await {
+        let loaded = match tokio::task::spawn_blocking(move || Model::load(&folder, &Reader::default())).await
+        {
             Ok(loaded) => loaded.map_err(|error| error.to_string()),
             Err(_) => Err("reading it panicked, which is a fault of the server".to_owned()),
         };

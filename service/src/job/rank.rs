@@ -194,9 +194,11 @@ pub struct Hit {
     pub class: Option<String>,
     /// Score, rank and percentile; `image` is its place among the images with scores.
     pub ranked: Ranked,
-    /// Row and column in the layer.
+    /// Row and column in the layer, or among its patches.
     pub position: Option<(u32, u32)>,
-    /// What the unit sees there, in pixels of the network's input: top, left, bottom, right.
+    /// Where in a sequence of tokens that is.
+    pub token: Option<u32>,
+    /// What the unit sees there, or the patch, in pixels of the network's input: top, left, bottom, right.
     pub window: [u32; 4],
     /// Where asked for, and the file is still there.
     pub thumbnail: Option<ArtifactInfo>,

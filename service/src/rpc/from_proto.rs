@@ -4,6 +4,7 @@
 
 mod card;
 mod elimination;
+mod layers;
 mod objective;
 mod optimizer;
 mod parts;
@@ -13,6 +14,7 @@ mod stop;
 mod terms;
 
 pub use card::card;
+pub use layers::{name_ranked_layers, name_term_layers};
 pub use rank::rank;
 
 use crate::data::references::Target;
@@ -97,6 +99,7 @@ pub fn spec(spec: &proto::OptimizeSpec, context: &Context) -> Result<OptimizeOrd
         elimination: elimination::elimination(spec.elimination.as_ref(), images, steps, &mut wrong),
         snapshot_steps: snapshot_steps(&spec.snapshot_steps, steps, limits, &mut wrong),
         redirect: spec.redirect.unwrap_or(true),
+        smooth_max_pools: spec.smooth_max_pools.unwrap_or(false),
         images_per_pass: images_per_pass(spec.images_per_pass, images, context, &mut wrong),
     };
     let files: usize = spec.references.iter().map(|reference| reference.data.len()).sum();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use tch::{Device, Tensor};
-use unitscope_engine::model::{Model, Program};
+use unitscope_engine::model::{Model, Program, Reader};
 
 /// A network of RGB pictures from 0 to 1, cut at one layer.
 pub struct Network {
@@ -14,13 +14,15 @@ pub struct Network {
 impl Network {
     /// Loads a model folder.
     pub fn new(folder: &Path, layer: &str) -> Self {
-        let model = Model::load(folder).expect("the model is good");
+        let model = Model::load(folder, &Reader::default()).expect("the model is good");
         let input = &model.manifest().input;
         assert_eq!(input.range, [0.0, 1.0], "pictures are read as they are");
         let channels = |values: &[f32]| Tensor::from_slice(values).view([1, -1, 1, 1]);
         let (mean, std) = (channels(&input.mean), channels(&input.std));
         Self {
-            program: model.program(&[layer.to_owned()], Device::Cpu).expect("the layer is there"),
+            program: model
+                .program(&[layer.to_owned()], model.size(), Device::Cpu)
+                .expect("the layer is there"),
             mean,
             std,
         }

@@ -89,6 +89,7 @@ fn allowed(path: &str) -> &'static [&'static str] {
         "service/Cargo.toml" => &["unitscope-engine", "unitscope-proto"],
         "service/engine/Cargo.toml" => &["unitscope-sdk"],
         "cli/Cargo.toml" => &["unitscope-proto"],
+        "fuzz/Cargo.toml" => &["unitscope-engine"],
         path if is_plugin(path) => &["unitscope-sdk"],
         _ => &[],
     }

@@ -214,6 +214,7 @@ const LOADING: &[&str] = &["service/engine/src/model/device.rs", "service/engine
 
 /// Files that cross into C or C++, or lay out memory for it; each block says which contract it relies on.
 const UNSAFE: &[&str] = &[
+    "fuzz/src/memory.rs",
     "plugins/objectives/src/gram.rs",
     "sdk/src/abi.rs",
     "sdk/src/call.rs",
@@ -225,7 +226,9 @@ const UNSAFE: &[&str] = &[
     "sdk/src/tensor.rs",
     "service/engine/src/model/device.rs",
     "service/engine/src/model/shim.rs",
+    "service/engine/src/model/torchscript/reader.rs",
     "service/engine/src/model/weights.rs",
+    "service/engine/src/model/weights/storage.rs",
     "service/engine/src/optimize/buffer.rs",
     "service/engine/src/plugin/call.rs",
     "service/engine/src/plugin/check.rs",

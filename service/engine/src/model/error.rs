@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::layers::Unlisted;
+
 /// Everything that loading, cutting or running a model can fail with. Each message gives the value, the rule and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -13,6 +15,12 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Somebody wrote to the model file while it was being read.
+    #[error("`{}` changed while it was read; load it again once it is written, and put a new file in place by renaming it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// `model.toml` is missing a key or holds a value that no model can have.
     #[error("`{}`: {reason}", path.display())]
     Manifest {
@@ -22,8 +30,15 @@ pub enum ModelError {
         reason: String,
     },
     /// The model file is no sound archive.
-    #[error("the model file is not a sound .pt2 archive: {0}; save it again with torch.export.save")]
+    #[error(
+        "the model file is not a sound archive: {0}; save it again with torch.export.save or torch.jit.save"
+    )]
     Archive(String),
+    /// The TorchScript file cannot be read.
+    #[error(
+        "the TorchScript file cannot be read: {0}; save it again with torch.jit.save, or better export the network with torch.export (`python -m unitscope_export`)"
+    )]
+    Script(String),
     /// The graph in the archive cannot be what `torch.export` wrote.
     #[error("the exported program is malformed: {0}; export the model again")]
     Format(String),
@@ -52,6 +67,29 @@ pub enum ModelError {
         near: Vec<String>,
         /// How many layers the model has.
         total: usize,
+    },
+    /// Several layers have this name, but for `_`, `.` and case.
+    #[error("layer `{layer}` of model `{model}` could be {}; write one as it stands there", either(paths))]
+    AmbiguousLayer {
+        /// What was asked for.
+        layer: String,
+        /// The model's name.
+        model: String,
+        /// What it could be.
+        paths: Vec<String>,
+    },
+    /// A module of the model has this path, but it is no layer.
+    #[error("module `{layer}` of model `{model}` is no layer: {}; ask for the one before or around it", match why {
+        Unlisted::NoOperator => "it has no operator of its own, so that it passes its input on or does not run",
+        Unlisted::NoImage => "what it computes belongs to no single image",
+    })]
+    UnlistedLayer {
+        /// The module's path.
+        layer: String,
+        /// The model's name.
+        model: String,
+        /// Why it is none.
+        why: Unlisted,
     },
     /// The module runs several times, so that its path alone names several values.
     #[error("layer `{layer}` runs {calls} times in model `{model}`; name one call, `{layer}#0` to `{layer}#{}`", calls - 1)]
@@ -136,26 +174,26 @@ impl From<tch::TchError> for ModelError {
     }
 }
 
-/// `` `a`, `b` or `c` ``; none of none.
-fn either(names: &[String]) -> Option<String> {
-    let (last, first) = names.split_last()?;
-    let first: Vec<_> = first.iter().map(|name| format!("`{name}`")).collect();
-    Some(if first.is_empty() { format!("`{last}`") } else { format!("{} or `{last}`", first.join(", ")) })
-}
-
 fn no_convolution(layer: &str, operator: &str, near: &[String]) -> String {
-    let way_out = match either(near) {
-        Some(names) => format!("ask for {names}"),
-        None => "the model has none".to_owned(),
-    };
+    let way_out =
+        if near.is_empty() { "the model has none".to_owned() } else { format!("ask for {}", either(near)) };
     format!(
         "layer `{layer}` is no two-dimensional convolution: operator `{operator}` makes its output; {way_out}"
     )
 }
 
 fn unknown_layer(layer: &str, model: &str, near: &[String], total: usize) -> String {
-    let guess = either(near).map_or_else(String::new, |names| format!("did you mean {names}? "));
+    let guess = if near.is_empty() { String::new() } else { format!("did you mean {}? ", either(near)) };
     format!(
         "layer `{layer}` is not in model `{model}`; {guess}`unitscope models show {model}` lists all {total}"
     )
+}
+
+/// ``a`, `b` or `c``, of at least one name.
+fn either(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        one => one.concat(),
+    }
 }

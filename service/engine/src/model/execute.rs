@@ -1,14 +1,11 @@
 //! Runs a graph: one step per node, each a prepared call of an operator; knows no file and no layer's name.
 
-mod caps;
-
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 use tch::{Device, Kind, Tensor};
 
-use caps::Caps;
-
+use super::caps::Caps;
 use super::error::ModelError;
 use super::graph::{Argument, Graph, Node, Operator, Output, Size, ValueId};
 use super::growth::Known;
@@ -80,25 +77,9 @@ impl Program {
         for (id, name) in &graph.weights {
             constants[id.0] = Some(weights.on(name, device)?);
         }
-        let mut last_use = vec![None; graph.values.len()];
-        for (index, node) in graph.nodes.iter().enumerate() {
-            node.defines().for_each(|(id, _)| last_use[id.0] = Some(index));
-            node.for_each_read(|id, _| last_use[id.0] = Some(index));
-        }
-        let mut dropped: HashMap<usize, Vec<ValueId>> = HashMap::new();
-        for (value, index) in last_use.into_iter().enumerate() {
-            if let Some(index) = index {
-                dropped.entry(index).or_default().push(ValueId(value));
-            }
-        }
         let mut steps = Vec::with_capacity(graph.nodes.len());
-        for (index, node) in graph.nodes.iter().enumerate() {
-            let work = work(node, &constants, device)?;
-            steps.push(Call {
-                node: node.clone(),
-                work,
-                dropped: dropped.remove(&index).unwrap_or_default(),
-            });
+        for (node, dropped) in graph.nodes.iter().zip(graph.last_reads()) {
+            steps.push(Call { node: node.clone(), work: work(node, &constants, device)?, dropped });
         }
         Ok(Self {
             steps,
@@ -178,16 +159,6 @@ impl Program {
     /// The device that `run` expects its input on.
     pub fn device(&self) -> Device {
         self.device
-    }
-
-    /// The shape and kind of every tensor that a run computes.
-    pub(super) fn trace(&self, input: &Tensor) -> Result<HashMap<ValueId, (Vec<i64>, Kind)>, ModelError> {
-        let mut shapes = HashMap::new();
-        shapes.insert(self.input, (input.size(), input.kind()));
-        self.forward(input, |id, tensor| {
-            shapes.insert(id, (tensor.size(), tensor.kind()));
-        })?;
-        Ok(shapes)
     }
 
     fn forward(

@@ -8,7 +8,7 @@ use super::limits::{self, at_most};
 use super::number::NumberOperator;
 
 /// A network as a list of calls in an order in which they can run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Graph {
     /// Every tensor and number of the graph, by [`ValueId`].
     pub values: Vec<Value>,
@@ -203,6 +203,22 @@ impl Graph {
         self.values.get(id.0).map_or("?", |value| &value.name)
     }
 
+    /// For each node, the values that no later node reads or makes.
+    pub fn last_reads(&self) -> Vec<Vec<ValueId>> {
+        let mut last = vec![None; self.values.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.defines().for_each(|(id, _)| last[id.0] = Some(index));
+            node.for_each_read(|id, _| last[id.0] = Some(index));
+        }
+        let mut dropped = vec![Vec::new(); self.nodes.len()];
+        for (value, index) in last.into_iter().enumerate() {
+            if let Some(index) = index {
+                dropped[index].push(ValueId(value));
+            }
+        }
+        dropped
+    }
+
     /// Index of the node that defines each value; `None` for the input and the weights.
     pub fn producers(&self) -> Vec<Option<usize>> {
         let mut producers = vec![None; self.values.len()];
@@ -261,6 +277,14 @@ impl Node {
 }
 
 impl Argument {
+    /// The tensor, if it is one.
+    pub fn tensor(&self) -> Option<ValueId> {
+        match self {
+            Self::Tensor(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     fn for_each_read(&self, visit: &mut impl FnMut(ValueId, ValueKind)) {
         match self {
             Self::Tensor(id) => visit(*id, ValueKind::Tensor),

@@ -1,9 +1,11 @@
 //! The layers that people can ask for, by name: what `models show` lists and what a spec's `layer` means; knows no tensors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::axes::{AxisRoles, TokenGrid};
 use super::error::ModelError;
-use super::graph::{Argument, Graph, Node, Operator, Size, ValueId};
+use super::graph::{Graph, Node, Operator, ValueId};
+use super::names::{Found, GUESSES, Names, nearest};
 use super::passes::tap::Site;
 use super::receptive::{Geometry, Sight};
 
@@ -20,6 +22,8 @@ pub struct LayerInfo {
     pub shape: Vec<u64>,
     /// What the axes are; the first is the batch axis, so there is one more than in `shape`.
     pub axes: Vec<Axis>,
+    /// Where the patches of a sequence of tokens are, as far as the graph tells.
+    pub tokens: Option<TokenGrid>,
     /// Size of the channel axis.
     pub units: u64,
     /// Whether `path:pre`, the value before the activation that makes the output, exists.
@@ -52,6 +56,8 @@ pub struct LayerShape {
     pub shape: Vec<u64>,
     /// The first is the batch axis, so there is one more than in `shape`.
     pub axes: Vec<Axis>,
+    /// As [`LayerInfo::tokens`], at this size.
+    pub tokens: Option<TokenGrid>,
 }
 
 /// The name of the network's own output, unless a module has it.
@@ -69,12 +75,25 @@ pub struct Layer {
     pub value: ValueId,
     /// The value before the activation that makes the output.
     pub pre: Option<ValueId>,
+    /// The module's path, empty for the network itself, and which of its calls this is.
+    pub call: (String, usize),
+}
+
+/// Why a module is no layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    /// It computes nothing: it passes its input on, such as an identity, or does not run.
+    NoOperator,
+    /// What it computes belongs to no image: it has no batch axis, or holds no floats.
+    NoImage,
 }
 
 /// All layers of a model.
 #[derive(Debug, Clone)]
 pub struct Layers {
     list: Vec<Layer>,
+    names: Names,
+    unlisted: BTreeMap<String, Unlisted>,
     by_path: HashMap<String, usize>,
     /// How often modules that run several times do.
     calls: HashMap<String, usize>,
@@ -83,7 +102,7 @@ pub struct Layers {
 
 impl Layers {
     /// Names the sites and gives each the shape of its value in `shapes` (with the batch axis, for `batch` images; weights' shapes too). Sites whose value holds no floats
-    /// or does not start with the batch axis are left out: no image owns a part of them.
+    /// or does not start with the batch axis (see [`AxisRoles::layout`]) are left out: no image owns a part of them.
     pub fn new(
         model: &str,
         graph: &Graph,
@@ -97,12 +116,15 @@ impl Layers {
             calls.entry(&site.path).or_default().push(site.call);
         }
         let producers = graph.producers();
-        let channels = channel_axes(graph, shapes);
+        let roles = AxisRoles::new(graph, shapes);
         let geometry = Geometry::new(graph, shapes);
         let mut list = Vec::new();
+        let mut unlisted = BTreeMap::new();
         for site in sites {
-            let Some(shape) = shapes.get(&site.value).filter(|shape| shape.len() >= 2 && shape[0] == batch)
-            else {
+            let shape = shapes.get(&site.value).filter(|shape| shape.len() >= 2);
+            let layout = shape.and_then(|shape| Some((shape, roles.layout(site.value, shape, batch)?)));
+            let Some((shape, layout)) = layout else {
+                unlisted.insert(site.path.clone(), Unlisted::NoImage);
                 continue;
             };
             let path = match (site.path.as_str(), &calls[site.path.as_str()]) {
@@ -115,7 +137,7 @@ impl Layers {
             };
             let operator = producers[site.value.0]
                 .map_or_else(|| "input".to_owned(), |index| plain_name(&graph.nodes[index]));
-            let axes = axes(shape.len(), channels.get(&site.value).copied());
+            let axes = layout.axes;
             let channel = axes.iter().position(|axis| *axis == Axis::Channel).unwrap_or(1);
             let info = LayerInfo {
                 path,
@@ -125,9 +147,11 @@ impl Layers {
                 units: shape[channel],
                 sight: geometry.sight(site.value, &axes),
                 axes,
+                tokens: layout.tokens,
                 pre_activation: site.pre.is_some(),
             };
-            list.push(Layer { info, value: site.value, pre: site.pre });
+            let call = (site.path.clone(), site.call);
+            list.push(Layer { info, value: site.value, pre: site.pre, call });
         }
         let by_path =
             list.iter().enumerate().map(|(index, layer)| (layer.info.path.clone(), index)).collect();
@@ -136,7 +160,37 @@ impl Layers {
             .filter(|(_, calls)| calls.len() > 1)
             .map(|(path, calls)| (path.to_owned(), calls.len()))
             .collect();
-        Self { list, by_path, calls, model: model.to_owned() }
+        let mut layers =
+            Self { list, names: Names::default(), unlisted, by_path, calls, model: model.to_owned() };
+        layers.name();
+        layers
+    }
+
+    /// The same layers of a network whose modules have these paths, of which those that compute nothing are known by name too.
+    pub fn with_modules(mut self, modules: &[String]) -> Self {
+        // Of every module that computes something, and of those around it.
+        let mut paths = HashSet::new();
+        for path in self.list.iter().map(|layer| &layer.call.0).chain(self.unlisted.keys()) {
+            let ends = path.match_indices('.').map(|(end, _)| end).chain([path.len()]);
+            paths.extend(ends.map(|end| &path[..end]));
+        }
+        let silent = modules.iter().filter(|path| !path.is_empty() && !paths.contains(path.as_str()));
+        let silent: Vec<String> = silent.cloned().collect();
+        self.unlisted.extend(silent.into_iter().map(|path| (path, Unlisted::NoOperator)));
+        self.name();
+        self
+    }
+
+    fn name(&mut self) {
+        self.unlisted.retain(|path, _| !self.by_path.contains_key(path) && !self.calls.contains_key(path));
+        self.unlisted.remove("");
+        let names = self.list.iter().map(|layer| layer.info.path.clone());
+        self.names = Names::new(names.chain(self.calls.keys().cloned()).chain(self.unlisted.keys().cloned()));
+    }
+
+    /// Modules that are no layers, in order of path.
+    pub fn unlisted(&self) -> &BTreeMap<String, Unlisted> {
+        &self.unlisted
     }
 
     /// All of them, in graph order.
@@ -144,20 +198,26 @@ impl Layers {
         self.list.iter()
     }
 
-    /// The layer that `path`, `path#1` or `path:pre` names, and the value that it means.
+    /// The layer that `path`, `path#1` or `path:pre` names, and the value that it means. Names are taken as [`Names::find`] does: `layer3_0_conv1` is
+    /// `layer3.0.conv1`.
     ///
     /// # Errors
-    /// [`ModelError::UnknownLayer`], [`ModelError::SeveralCalls`], [`ModelError::NoPreActivation`].
+    /// [`ModelError::UnknownLayer`], [`ModelError::AmbiguousLayer`], [`ModelError::SeveralCalls`], [`ModelError::UnlistedLayer`],
+    /// [`ModelError::NoPreActivation`].
     pub fn find(&self, asked: &str) -> Result<(&Layer, ValueId), ModelError> {
-        let (path, pre) = asked.strip_suffix(PRE).map_or((asked, false), |path| (path, true));
-        let Some(&index) = self.by_path.get(path) else {
-            return Err(match self.calls.get(path) {
-                Some(&calls) => {
-                    ModelError::SeveralCalls { layer: path.to_owned(), model: self.model.clone(), calls }
-                }
-                None => self.unknown(path),
-            });
+        let (name, pre) = asked.strip_suffix(PRE).map_or((asked, false), |name| (name, true));
+        let path = match self.names.find(name) {
+            Found::One(path) => path,
+            Found::Several(paths) => {
+                return Err(ModelError::AmbiguousLayer {
+                    layer: name.to_owned(),
+                    model: self.model.clone(),
+                    paths: paths.into_iter().map(str::to_owned).collect(),
+                });
+            }
+            Found::Nothing => return Err(self.unknown(name)),
         };
+        let Some(&index) = self.by_path.get(path) else { return Err(self.no_layer(path)) };
         let layer = &self.list[index];
         match (pre, layer.pre) {
             (false, _) => Ok((layer, layer.value)),
@@ -169,117 +229,34 @@ impl Layers {
         }
     }
 
+    /// The one name of what `asked` names: the layer's path, with `:pre` where that is asked for.
+    ///
+    /// # Errors
+    /// As [`Layers::find`].
+    pub fn canonical(&self, asked: &str) -> Result<String, ModelError> {
+        let (layer, _) = self.find(asked)?;
+        let pre = if asked.ends_with(PRE) { PRE } else { "" };
+        Ok(format!("{}{pre}", layer.info.path))
+    }
+
+    /// Why a name that is known names no layer.
+    fn no_layer(&self, path: &str) -> ModelError {
+        let (layer, model) = (path.to_owned(), self.model.clone());
+        match self.calls.get(path) {
+            Some(&calls) => ModelError::SeveralCalls { layer, model, calls },
+            None => {
+                let why = self.unlisted.get(path).copied().unwrap_or(Unlisted::NoOperator);
+                ModelError::UnlistedLayer { layer, model, why }
+            }
+        }
+    }
+
     fn unknown(&self, path: &str) -> ModelError {
         ModelError::UnknownLayer {
             layer: path.to_owned(),
             model: self.model.clone(),
-            near: nearest(path, self.list.iter().map(|layer| layer.info.path.as_str())),
+            near: nearest(path, self.list.iter().map(|layer| layer.info.path.as_str()), GUESSES),
             total: self.list.len(),
-        }
-    }
-}
-
-/// Those of `paths` that look most like `asked`, best first.
-pub fn nearest<'a>(asked: &str, paths: impl Iterator<Item = &'a str>) -> Vec<String> {
-    // Three guesses fit into one line.
-    const GUESSES: usize = 3;
-    let mut near: Vec<(f64, &str)> = paths.map(|path| (strsim::jaro_winkler(asked, path), path)).collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    near.iter().take(GUESSES).map(|(_, path)| (*path).to_owned()).collect()
-}
-
-/// What the axes of a value are, by its rank and the position of its channel axis.
-pub fn axes(rank: usize, channel: Option<usize>) -> Vec<Axis> {
-    let channel = channel.filter(|&axis| axis > 0 && axis < rank).unwrap_or(if rank == 3 { 2 } else { 1 });
-    let mut axes = vec![Axis::Other; rank];
-    axes[0] = Axis::Batch;
-    if rank == 1 {
-        return axes;
-    }
-    axes[channel] = Axis::Channel;
-    let mut rest = axes.iter_mut().filter(|axis| **axis == Axis::Other).rev();
-    match rank {
-        3 => rest.for_each(|axis| *axis = Axis::Token),
-        4.. => {
-            if let (Some(width), Some(height)) = (rest.next(), rest.next()) {
-                (*width, *height) = (Axis::Width, Axis::Height);
-            }
-        }
-        _ => {}
-    }
-    axes
-}
-
-/// Where the channel axis of each value is, as far as the operators tell: convolutions keep it second, linear layers last.
-fn channel_axes(graph: &Graph, shapes: &HashMap<ValueId, Vec<u64>>) -> HashMap<ValueId, usize> {
-    let mut channels = HashMap::from([(graph.input, 1)]);
-    for node in &graph.nodes {
-        let Operator::Aten { name, .. } = &node.operator else { continue };
-        for (id, _) in node.defines() {
-            let Some(shape) = shapes.get(&id) else { continue };
-            if let Some(axis) = channel_axis(name, node, shape, &channels, shapes) {
-                channels.insert(id, axis);
-            }
-        }
-    }
-    channels
-}
-
-fn channel_axis(
-    name: &str,
-    node: &Node,
-    shape: &[u64],
-    channels: &HashMap<ValueId, usize>,
-    shapes: &HashMap<ValueId, Vec<u64>>,
-) -> Option<usize> {
-    let last = shape.len().checked_sub(1)?;
-    let from = match node.arguments.first()?.1 {
-        Argument::Tensors(ref list) => *list.first()?,
-        Argument::Tensor(id) => id,
-        _ => return None,
-    };
-    let before = channels.get(&from).copied();
-    match name {
-        "linear" | "layer_norm" | "native_layer_norm" | "rms_norm" | "embedding" => Some(last),
-        _ if name.contains("conv")
-            || name.contains("batch_norm")
-            || name.contains("group_norm")
-            || name.contains("pool") =>
-        {
-            Some(1)
-        }
-        "permute" => match node.argument("dims")? {
-            Argument::Ints(dims) => {
-                dims.iter().position(|dim| *dim == Size::Known(before.unwrap_or(0) as i64))
-            }
-            _ => None,
-        },
-        "transpose" => {
-            let at = |name: &str| match node.argument(name) {
-                Some(Argument::Int(axis)) => {
-                    usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).ok()
-                }
-                _ => None,
-            };
-            let (a, b) = (at("dim0")?, at("dim1")?);
-            before.map(|axis| {
-                if axis == a {
-                    b
-                } else if axis == b {
-                    a
-                } else {
-                    axis
-                }
-            })
-        }
-        // A change of rank keeps the channel axis where its size still stands.
-        _ => {
-            let (axis, old) = (before?, shapes.get(&from)?);
-            if old.len() == shape.len() {
-                return Some(axis);
-            }
-            let size = *old.get(axis)?;
-            [axis, last].into_iter().find(|&axis| shape.get(axis) == Some(&size))
         }
     }
 }
@@ -357,16 +334,5 @@ mod tests {
         let paths: Vec<_> = layers.iter().map(|layer| layer.info.path.as_str()).collect();
         assert_eq!(paths, ["output"]);
         assert_eq!(layers.find("output").unwrap().0.info.operator, "aten::conv2d");
-    }
-
-    #[test]
-    fn axes_follow_the_rank_and_the_channel() {
-        use Axis::{Batch, Channel, Height, Other, Token, Width};
-        assert_eq!(axes(2, None), [Batch, Channel]);
-        assert_eq!(axes(3, None), [Batch, Token, Channel]);
-        assert_eq!(axes(3, Some(1)), [Batch, Channel, Token]);
-        assert_eq!(axes(4, Some(1)), [Batch, Channel, Height, Width]);
-        assert_eq!(axes(4, Some(3)), [Batch, Height, Width, Channel]);
-        assert_eq!(axes(5, Some(1)), [Batch, Channel, Other, Height, Width]);
     }
 }

@@ -5,7 +5,7 @@ mod schema;
 mod signature;
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use stored::{Dtype, StoredTensor};
 
@@ -24,6 +24,10 @@ pub struct Exported {
     pub input: InputShape,
     /// By the names in [`Graph::weights`].
     pub stored: HashMap<String, StoredTensor>,
+    /// Paths of all modules of the network, those that compute nothing among them, as far as the file tells.
+    pub modules: Vec<String>,
+    /// Names of the weights that are no parameters: buffers and constants.
+    pub buffers: HashSet<String>,
 }
 
 /// The schema's major version that this reader knows: torch 2.6 … 2.13 and, by the schema's promise, until the next breaking change.
@@ -33,7 +37,7 @@ const MAJOR: u64 = 8;
 ///
 /// # Errors
 /// [`ModelError`] of every kind that a file can have.
-pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
+pub fn read(archive: &Archive) -> Result<Exported, ModelError> {
     const MODEL: &str = "models/model.json";
     if !archive.contains(MODEL) {
         return Err(ModelError::archive(format!(
@@ -58,15 +62,28 @@ pub fn read(archive: &mut Archive) -> Result<Exported, ModelError> {
     }
     let program: schema::ExportedProgram = parse(MODEL, &text)?;
     let lowered = lower::lower(&program)?;
+    let modules = modules(&program)?;
+    let buffers = signature::buffers(&program);
     let stored = stored::read(archive)?;
     if let Some((_, name)) = lowered.graph.weights.iter().find(|(_, name)| !stored.contains_key(name)) {
         return Err(ModelError::format(format!("tensor `{name}` is in the graph, but not in the file")));
     }
-    Ok(Exported { graph: lowered.graph, input: lowered.input, stored })
+    Ok(Exported { graph: lowered.graph, input: lowered.input, stored, modules, buffers })
+}
+
+/// The paths of all modules; their number and lengths keep to the caps.
+fn modules(program: &schema::ExportedProgram) -> Result<Vec<String>, ModelError> {
+    let modules = &program.graph_module.module_call_graph;
+    limits::at_most("the number of modules", modules.len() as u64, limits::MODULES as u64)?;
+    for module in modules {
+        let length = module.fqn.len() as u64;
+        limits::at_most("the length in bytes of a module's path", length, limits::NAME_BYTES as u64)?;
+    }
+    Ok(modules.iter().map(|module| module.fqn.clone()).collect())
 }
 
 /// A small entry that has one known content; torch.export.save writes it, so its absence is an error too.
-fn check_text(archive: &mut Archive, entry: &str, expected: &str) -> Result<(), ModelError> {
+fn check_text(archive: &Archive, entry: &str, expected: &str) -> Result<(), ModelError> {
     let found = archive.read(entry, limits::NAME_BYTES as u64)?;
     if found.trim_ascii() != expected.as_bytes() {
         let found = String::from_utf8_lossy(&found).escape_debug().to_string();

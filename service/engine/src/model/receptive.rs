@@ -5,11 +5,11 @@
 //! any graph. Where branches join, the interval around both is meant. Never less than the truth: a gate that reads the global mean (squeeze and
 //! excitation) makes every position see the whole image, although most of what moves it is near.
 
-mod call;
-mod extent;
+pub(super) mod call;
+pub(super) mod extent;
 mod mixing;
-mod moving;
-mod rules;
+pub(super) mod moving;
+pub(super) mod rules;
 mod windows;
 
 use std::collections::HashMap;

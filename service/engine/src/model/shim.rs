@@ -21,6 +21,8 @@ pub enum Value<'a> {
     Bools(Vec<bool>),
     Text(&'a str),
     Device(tch::Device),
+    /// The device of tensors that have a shape and no content.
+    Meta,
 }
 
 /// A call of an operator, with everything filled in that does not change from run to run.
@@ -217,15 +219,16 @@ impl Held {
                 held.raw.count = count(text.as_bytes());
                 TAG_TEXT
             }
-            Value::Device(device) => {
-                (held.raw.integer, held.raw.count) = match device {
-                    tch::Device::Cuda(index) => (CUDA, i64::try_from(*index).unwrap_or(-1)),
-                    _ => (CPU, -1),
-                };
-                TAG_DEVICE
-            }
+            Value::Device(tch::Device::Cuda(index)) => held.device(CUDA, i64::try_from(*index).unwrap_or(-1)),
+            Value::Device(_) => held.device(CPU, -1),
+            Value::Meta => held.device(META, -1),
         };
         held
+    }
+
+    fn device(&mut self, kind: i64, index: i64) -> i32 {
+        (self.raw.integer, self.raw.count) = (kind, index);
+        TAG_DEVICE
     }
 
     fn raw(&self) -> RawArgument {
@@ -267,9 +270,10 @@ const TAG_DOUBLES: i32 = 7;
 const TAG_BOOLS: i32 = 8;
 const TAG_TEXT: i32 = 9;
 const TAG_DEVICE: i32 = 10;
-/// `c10::DeviceType::CPU` and `CUDA`.
+/// `c10::DeviceType::CPU`, `CUDA` and `Meta`.
 const CPU: i64 = 0;
 const CUDA: i64 = 1;
+const META: i64 = 14;
 
 unsafe extern "C" {
     fn us_text_free(text: *mut c_char);

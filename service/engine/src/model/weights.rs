@@ -1,14 +1,16 @@
 //! The file's tensors as libtorch tensors: parameters, buffers and constants, without gradients, every float in float32. Knows no graph.
 
+mod storage;
+
 use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor};
 
 use super::archive::Archive;
 use super::error::ModelError;
-use super::limits::{self, at_most};
 use super::passes::fold::Folding;
-use super::pt2::{Dtype, StoredTensor};
+use super::pt2::StoredTensor;
+use super::shapes::{self, Fact};
 
 /// Tensors by the name that they are stored under. Tensors that the network shares are one tensor here.
 pub struct Weights {
@@ -38,31 +40,17 @@ impl Constants {
 }
 
 impl Weights {
-    /// Reads the tensors of these names.
+    /// Reads the tensors of these names, and the whole file with them: the archive knows its digest afterwards.
     ///
     /// # Errors
-    /// [`ModelError::Format`] for sizes that lie, [`ModelError::Archive`] for broken entries, [`ModelError::TooLarge`].
+    /// [`ModelError::Format`] for sizes that lie, [`ModelError::Archive`] for broken entries, [`ModelError::TooLarge`],
+    /// [`ModelError::Changed`] if the file was written to since it was opened.
     pub fn load<'a>(
         archive: &mut Archive,
         stored: &HashMap<String, StoredTensor>,
         names: impl Iterator<Item = &'a str>,
     ) -> Result<Self, ModelError> {
-        let mut tensors = HashMap::new();
-        let mut storages = Storages { archive, flat: HashMap::new(), bytes: 0 };
-        let mut known: HashMap<&str, Vec<(&StoredTensor, Tensor)>> = HashMap::new();
-        for name in names {
-            let source = stored.get(name).ok_or_else(|| {
-                ModelError::format(format!("tensor `{name}` is in the graph, but not in the file"))
-            })?;
-            let known = known.entry(&source.entry).or_default();
-            let tensor = match known.iter().find(|(other, _)| *other == source) {
-                Some((_, tensor)) => tensor.shallow_clone(),
-                None => storages.tensor(name, source)?,
-            };
-            known.push((source, tensor.shallow_clone()));
-            tensors.insert(name.to_owned(), tensor);
-        }
-        Ok(Self { tensors })
+        Ok(Self { tensors: storage::load(archive, stored, names)? })
     }
 
     /// No tensors.
@@ -85,9 +73,9 @@ impl Weights {
         Ok(Self { tensors })
     }
 
-    /// The shape of the tensor of this name.
-    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
-        self.tensors.get(name).map(|tensor| tensor.size().into_iter().map(i64::unsigned_abs).collect())
+    /// The shape and type of the tensor of this name.
+    pub fn fact(&self, name: &str) -> Option<Fact> {
+        self.tensors.get(name).map(shapes::fact)
     }
 
     /// The tensor of this name on a device, four axes in the channels-last layout.
@@ -100,54 +88,6 @@ impl Weights {
             .get(name)
             .ok_or_else(|| ModelError::format(format!("tensor `{name}` was not loaded")))?;
         if tensor.device() == device { Ok(tensor.shallow_clone()) } else { Ok(tensor.f_to_device(device)?) }
-    }
-}
-
-/// The entries that were read, each once for all tensors that are cut from it, so that small views of one large entry cannot
-/// take many times its size.
-struct Storages<'a> {
-    archive: &'a mut Archive,
-    /// By entry and type, all elements in one axis.
-    flat: HashMap<(String, Dtype), Tensor>,
-    /// Taken by everything so far, copies included.
-    bytes: u64,
-}
-
-impl Storages<'_> {
-    fn tensor(&mut self, name: &str, source: &StoredTensor) -> Result<Tensor, ModelError> {
-        let flat = self.flat(name, source)?;
-        // Every element lies within the entry: `check` in `flat`.
-        let view = flat.f_as_strided(&source.sizes, &source.strides, source.offset)?;
-        if !source.dtype.is_float() || (source.dtype == Dtype::F32 && view.dim() != 4) {
-            return Ok(view);
-        }
-        self.count(source.elements().saturating_mul(Dtype::F32.bytes()))?;
-        let floats = view.f_to_kind(Kind::Float)?;
-        // Convolutions in the channels-last layout want their weights in it too; converting once saves it in every pass.
-        if floats.dim() == 4 { channels_last(&floats) } else { Ok(floats) }
-    }
-
-    fn flat(&mut self, name: &str, source: &StoredTensor) -> Result<Tensor, ModelError> {
-        let key = (source.entry.clone(), source.dtype);
-        if let Some(flat) = self.flat.get(&key) {
-            source.check(name, flat.numel() as u64 * source.dtype.bytes())?;
-            return Ok(flat.shallow_clone());
-        }
-        let bytes = self.archive.read(&source.entry, limits::FILE_BYTES)?;
-        source.check(name, bytes.len() as u64)?;
-        self.count(bytes.len() as u64)?;
-        let elements = bytes.len() as u64 / source.dtype.bytes();
-        let length = i64::try_from(elements)
-            .map_err(|_| ModelError::format(format!("tensor `{name}` is too long")))?;
-        let whole = usize::try_from(elements * source.dtype.bytes()).unwrap_or(bytes.len());
-        let flat = Tensor::f_from_data_size(&bytes[..whole], &[length], kind(source.dtype))?;
-        self.flat.insert(key, flat.shallow_clone());
-        Ok(flat)
-    }
-
-    fn count(&mut self, bytes: u64) -> Result<(), ModelError> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        at_most("the size of all weights in bytes", self.bytes, limits::FILE_BYTES).map(|_| ())
     }
 }
 
@@ -197,74 +137,8 @@ fn folded(tensors: &HashMap<String, Tensor>, folding: &Folding) -> Result<[Tenso
     Ok([weight, bias.f_to_kind(Kind::Float)?])
 }
 
-fn kind(dtype: Dtype) -> Kind {
-    match dtype {
-        Dtype::U8 => Kind::Uint8,
-        Dtype::I8 => Kind::Int8,
-        Dtype::I16 => Kind::Int16,
-        Dtype::I32 => Kind::Int,
-        Dtype::I64 => Kind::Int64,
-        Dtype::F16 => Kind::Half,
-        Dtype::F32 => Kind::Float,
-        Dtype::F64 => Kind::Double,
-        Dtype::Bool => Kind::Bool,
-        Dtype::Bf16 => Kind::BFloat16,
-    }
-}
-
 /// The same values in the memory layout `[n, h, w, c]`.
 pub(super) fn channels_last(tensor: &Tensor) -> Result<Tensor, ModelError> {
     let rotated = tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?;
     Ok(rotated.f_permute([0, 3, 1, 2])?)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Cursor, Write};
-
-    use zip::write::SimpleFileOptions;
-    use zip::{CompressionMethod, ZipWriter};
-
-    use super::*;
-
-    /// An archive of one entry, `model/data`, with the floats 0, 1, 2, …
-    fn archive(floats: u16) -> Archive {
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        zip.start_file("model/data", options).unwrap();
-        (0..floats).for_each(|value| zip.write_all(&f32::from(value).to_le_bytes()).unwrap());
-        Archive::new(zip.finish().unwrap().into_inner()).unwrap()
-    }
-
-    fn stored(sizes: &[i64], strides: &[i64], offset: i64) -> StoredTensor {
-        let (sizes, strides) = (sizes.to_vec(), strides.to_vec());
-        StoredTensor { entry: "data".to_owned(), dtype: Dtype::F32, sizes, strides, offset }
-    }
-
-    fn load(tensors: &[(&str, StoredTensor)]) -> Result<Weights, ModelError> {
-        let stored = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
-        Weights::load(&mut archive(1000), &stored, tensors.iter().map(|(name, _)| *name))
-    }
-
-    #[test]
-    fn views_of_one_entry_share_its_memory() {
-        let weights = load(&[
-            ("a", stored(&[1], &[1], 7)),
-            ("b", stored(&[2, 3], &[1, 2], 10)),
-            ("c", stored(&[1, 1, 1, 2], &[2, 2, 2, 1], 20)),
-        ]);
-        let weights = weights.unwrap();
-        let (a, b) = (weights.on("a", Device::Cpu).unwrap(), weights.on("b", Device::Cpu).unwrap());
-        assert_eq!(b.data_ptr() as usize - a.data_ptr() as usize, 3 * size_of::<f32>());
-        let floats = |tensor: &Tensor| Vec::<f32>::try_from(tensor.contiguous().view([-1])).unwrap();
-        assert_eq!(floats(&a), [7.0]);
-        assert_eq!(floats(&b), [10.0, 12.0, 14.0, 11.0, 13.0, 15.0]);
-        assert_eq!(floats(&weights.on("c", Device::Cpu).unwrap()), [20.0, 21.0]);
-    }
-
-    #[test]
-    fn a_second_view_is_checked_as_the_first() {
-        let error = load(&[("a", stored(&[1], &[1], 7)), ("b", stored(&[1], &[1], 1000))]).err().unwrap();
-        assert!(error.to_string().contains("tensor `b` has 1 elements that take 4004 bytes"), "{error}");
-    }
 }

@@ -10,7 +10,7 @@ use super::optimizer::Optimizer;
 use super::parameterization::Canvas;
 use super::plan::Plan;
 use super::{DEAD_STEPS, End, Failed, OFF_STEPS, Observer, Outcome, Picture, RunError, StepReport};
-use crate::model::gradients;
+use crate::model::{Reach, gradients};
 use crate::plugin::TermKind;
 use ends::Ends;
 use tch::{Device, Kind, TchError, Tensor};
@@ -98,7 +98,7 @@ impl Ascent {
             evaluator,
             canvas,
             optimizers,
-            lives: vec![Life::default(); images],
+            lives: vec![Life::NEW; images],
             ends,
             steps_made: vec![0; images],
             before: None,
@@ -123,7 +123,8 @@ impl Ascent {
         let pictures = self.canvas.images().map_err(torch)?;
         // Off for so long that it would end as dead: a unit that is off in some views only is better left to those in which it is on.
         let redirect = self.evaluator.plan.spec.redirect;
-        self.evaluator.waking = self.lives.iter().map(|life| redirect && life.off >= DEAD_STEPS).collect();
+        let waking = |life: &Life| (redirect && life.off >= DEAD_STEPS).then_some(life.moved_by);
+        self.evaluator.waking = self.lives.iter().map(waking).collect();
         let evaluation = self.evaluator.climb(step, &pictures.detach(), cancelled)?;
         let gradient = evaluation.gradient;
         let norms = norms_of(&gradient, step)?;
@@ -326,7 +327,7 @@ impl Ascent {
         let read = passes.filter(|pass| pass.images.contains(&image)).flat_map(|pass| &pass.layers);
         let paths: Vec<&String> = read.map(|&layer| &self.evaluator.plan.layers[layer]).collect();
         let has_pre = |path: &&&String| self.evaluator.plan.model.layer(&format!("{path}:pre")).is_ok();
-        let Life { off, still } = self.lives[image as usize];
+        let Life { off, still, .. } = self.lives[image as usize];
         let why = match still == off {
             true => format!("the gradient was exactly zero for {still} steps in a row"),
             false => format!("the unit stayed off for {off} steps, though its gradient was redirected"),
@@ -341,18 +342,25 @@ impl Ascent {
 }
 
 /// For how many steps in a row a picture's gradient was exactly zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Life {
-    /// Through the network as it is.
+    /// Through the network as it is; also where it led back to zero, while redirected.
     off: u32,
     /// Redirected as well.
     still: u32,
+    /// The redirection that last moved it.
+    moved_by: Reach,
 }
 
 impl Life {
+    const NEW: Self = Self { off: 0, still: 0, moved_by: Reach::Last };
+
     fn count(&mut self, flow: Flow) {
         self.off = if flow == Flow::Own { 0 } else { self.off + 1 };
         self.still = if flow == Flow::None { self.still + 1 } else { 0 };
+        if let Flow::Redirected(reach) = flow {
+            self.moved_by = reach;
+        }
     }
 
     /// A picture that may be redirected has as many steps more to move.

@@ -14,10 +14,10 @@ use super::loss::{self, BoundTerm, LossError, Reading};
 use super::objective::Role;
 use super::plan::{Group, Plan};
 use super::{RunError, buffer};
-use crate::model::{Program, Reach};
+use crate::model::{Gradients, Program, Reach};
 use crate::plugin::{Axis, StepInfo, TermKind};
 use crate::seed::{Draws, Use};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tch::{Device, TchError, Tensor};
 
 /// A plan on its device, with what it keeps from step to step.
@@ -31,8 +31,11 @@ pub struct Evaluator {
     programs: BTreeMap<Vec<usize>, Program>,
     /// The same, with activations that are off letting gradients through; made when first needed.
     redirected: BTreeMap<(Reach, Vec<usize>), Program>,
-    /// The pictures whose gradient is redirected at a step at which their own is exactly zero.
-    pub waking: Vec<bool>,
+    /// The layers that an activation which dips lies before ([`crate::model::Model::dips`]).
+    dipping: BTreeSet<Vec<usize>>,
+    /// The pictures whose gradient is redirected at a step at which their own is exactly zero, or no better than that
+    /// where activations dip; with the reach that they were last moved by.
+    pub waking: Vec<Option<Reach>>,
     /// Whether any term drives a picture through a layer.
     driven: Vec<bool>,
     /// What each axis of each layer of the plan means.
@@ -88,13 +91,18 @@ impl Evaluator {
         let normalization = normalization.map_err(|error| RunError::Torch { step: 0, error })?;
         let background = Background::of(&plan.spec, i64::from(input.channels.count()), device);
         let background = background.map_err(|error| RunError::Torch { step: 0, error })?;
-        let mut programs = BTreeMap::new();
+        let (mut programs, mut dipping) = (BTreeMap::new(), BTreeSet::new());
+        let gradients = Gradients { redirect: None, smooth_max_pools: plan.spec.smooth_max_pools };
+        let size = [plan.spec.height, plan.spec.width];
         for pass in plan.groups.iter().flat_map(|group| &group.passes) {
             let paths: Vec<String> = pass.layers.iter().map(|&layer| plan.layers[layer].clone()).collect();
             if !paths.is_empty() && !programs.contains_key(&pass.layers) {
-                let program = plan.model.program(&paths, device);
-                let program = program.map_err(|error| RunError::Model { step: 0, error })?;
+                let at_start = |error| RunError::Model { step: 0, error };
+                let program = plan.model.program_with(&paths, size, gradients, device).map_err(at_start)?;
                 programs.insert(pass.layers.clone(), program);
+                if plan.model.dips(&paths, size).map_err(at_start)? {
+                    dipping.insert(pass.layers.clone());
+                }
             }
         }
         let axes = |path: &String| {
@@ -113,7 +121,8 @@ impl Evaluator {
             view: 0,
             programs,
             redirected: BTreeMap::new(),
-            waking: vec![false; images],
+            dipping,
+            waking: vec![None; images],
             driven: (0..plan.spec.images).map(|image| plan.is_driven(image)).collect(),
             references,
             axes,

@@ -4,6 +4,7 @@ use super::limits::ELEMENTS_AT_ONCE;
 use super::loss::{BoundTerm, IMAGE_AXES, Read, Source};
 use super::objective::{Objective, Role};
 use super::parameterization::elements;
+use super::patches::placed;
 use crate::model::{self, ChannelOrder, LayerShape, Model, ModelError};
 use crate::plugin::{self, DType, ParamValue, Registry, Tap, TermError, TermKind, View, ViewError};
 use crate::seed::{Draws, Use};
@@ -252,7 +253,9 @@ impl Binder<'_> {
         let at = |error: TermError| field_error(place, &error);
         let info = self.registry.term(&term.id).map_err(at)?;
         let seed = Draws::new(self.spec.seed, 0, 0, Use::Term(place as u32)).bits();
-        let mut instance = info.create(&term.params, &self.model.manifest().labels, seed).map_err(at)?;
+        let params = placed(&term.params, self.model, [self.spec.height, self.spec.width])
+            .map_err(|error| FieldError::new(format!("terms[{place}].{}", error.field), error.reason))?;
+        let mut instance = info.create(&params, &self.model.manifest().labels, seed).map_err(at)?;
         let taps = match info.kind {
             TermKind::StepOperation => vec![Tap::Image { reference: false }],
             _ => instance.taps().map_err(at)?,
@@ -288,8 +291,7 @@ impl Binder<'_> {
             Some(wanted) => wanted.strip_suffix(":pre").unwrap_or(wanted),
             None => path,
         };
-        let path = path.to_string();
-        self.model.layer(&path).map_err(|error| error.to_string())?;
+        let path = self.model.canonical(path).map_err(|error| error.to_string())?;
         let place = self.layers.iter().position(|layer| *layer == path).unwrap_or_else(|| {
             self.layers.push(path);
             self.layers.len() - 1
@@ -362,7 +364,7 @@ fn prepare_terms(
                 Read::Image => shape_view(term.images.len(), &whole_or_picture(term), &IMAGE_AXES),
                 Read::Alpha => shape_view(term.images.len(), &[1, picture[1], picture[2]], &IMAGE_AXES),
                 Read::Layer(layer) => {
-                    let LayerShape { shape, axes } = &shapes[layer];
+                    let LayerShape { shape, axes, .. } = &shapes[layer];
                     let shape: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
                     shape_view(term.images.len(), &shape, &super::buffer::roles(axes))
                 }

@@ -2,7 +2,7 @@
 
 use super::decode::View;
 use super::memory::{Activations, Batch};
-use super::reading::Extent;
+use super::reading::{Extent, Space};
 use super::reduce::Order;
 use super::score::{Normalization, ScoreError, extent};
 use crate::model::{Model, Program};
@@ -37,32 +37,37 @@ impl Mapper {
     pub fn new(model: &Arc<Model>, layers: &[String], device: Device) -> Result<Self, ScoreError> {
         let input = &model.manifest().input;
         Ok(Self {
-            program: model.program(layers, device)?,
+            program: model.program(layers, [input.height, input.width], device)?,
             extents: layers.iter().map(|layer| extent(model, layer)).collect::<Result<_, _>>()?,
             normalization: Normalization::new(input),
             shape: [*model.batches().start(), input.channels.count(), input.height, input.width],
         })
     }
 
-    /// The sum of these channels of a layer, with these weights, at each position. Channels are those of the layer.
+    /// The sum of these channels of a layer, with these weights, at each position; none where positions are not in the image's rows and columns. Channels are
+    /// those of the layer.
     ///
     /// # Errors
     /// [`ScoreError`]: the network or libtorch failed.
-    pub fn map(&self, view: &View, layer: usize, weights: &[(u32, f32)]) -> Result<Map, ScoreError> {
+    pub fn map(&self, view: &View, layer: usize, weights: &[(u32, f32)]) -> Result<Option<Map>, ScoreError> {
+        let extent = self.extents[layer];
+        if !matches!(extent.space, Space::Map | Space::Patches) {
+            return Ok(None);
+        }
         let mut batch = Batch::new(self.shape)?;
         self.normalization.apply(view, batch.picture(0));
         let layers = tch::no_grad(|| {
             self.program.run(&batch.input(self.program.device())?).map_err(ScoreError::from)
         })?;
-        let extent = self.extents[layer];
         let activations = Activations::of(&layers[layer], &extent)?;
         let values = activations.image(0);
-        let (channels, positions) = (extent.channels as usize, extent.positions());
+        let (channels, elements) = (extent.channels as usize, extent.elements());
         let at = |channel: u32, position: usize| match activations.order {
-            Order::ChannelsFirst => values[channel as usize * positions + position],
+            Order::ChannelsFirst => values[channel as usize * elements + position],
             Order::ChannelsLast => values[position * channels + channel as usize],
         };
         let sum = |position| weights.iter().map(|&(channel, weight)| weight * at(channel, position)).sum();
-        Ok(Map { rows: extent.rows, columns: extent.columns, values: (0..positions).map(sum).collect() })
+        let values = (extent.prefix as usize..elements).map(sum).collect();
+        Ok(Some(Map { rows: extent.rows, columns: extent.columns, values }))
     }
 }

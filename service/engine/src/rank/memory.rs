@@ -62,7 +62,7 @@ impl Activations {
         } else {
             (moved.f_contiguous()?, Order::ChannelsLast)
         };
-        let image = extent.channels as usize * extent.positions();
+        let image = extent.channels as usize * extent.elements();
         if tensor.kind() != Kind::Float
             || tensor.numel() != tensor.size().first().map_or(0, |n| *n as usize) * image
         {
@@ -74,7 +74,7 @@ impl Activations {
         Ok(Self { tensor, order, image })
     }
 
-    /// The numbers of one image, channels × positions. Below the batch's size.
+    /// The numbers of one image, channels × elements. Below the batch's size.
     pub fn image(&self, place: usize) -> &[f32] {
         assert!(place < self.tensor.size()[0] as usize, "there are {:?} activations", self.tensor.size());
         // SAFETY: `of` made sure that the tensor is contiguous float32 on the CPU of n × `image` numbers, of which these are inside; it
@@ -88,6 +88,7 @@ impl Activations {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reading::Space;
     use super::*;
 
     #[test]
@@ -107,7 +108,8 @@ mod tests {
         let numbers: Vec<f32> = (0..2 * 3 * 4).map(|i| value(i / 12, i / 4 % 3, i % 4)).collect();
         let rows = Tensor::from_slice(&numbers).reshape([1, 2, 3, 4]);
         let check = |layer: Tensor, channel_axis: usize, expected: Order| {
-            let extent = Extent { channels: 2, rows: 3, columns: 4, channel_axis };
+            let extent =
+                Extent { channels: 2, prefix: 0, rows: 3, columns: 4, space: Space::Map, channel_axis };
             let found = Activations::of(&layer, &extent).unwrap();
             assert_eq!(found.order, expected);
             for (place, number) in found.image(0).iter().enumerate() {
@@ -124,7 +126,8 @@ mod tests {
         check(rows.permute([0, 2, 3, 1]), 3, Order::ChannelsLast);
         check(rows.transpose(2, 3).contiguous().transpose(2, 3), 1, Order::ChannelsLast);
         check(rows.permute([0, 2, 1, 3]).contiguous(), 2, Order::ChannelsLast);
-        let wrong = Extent { channels: 5, rows: 3, columns: 4, channel_axis: 1 };
+        let wrong =
+            Extent { channels: 5, prefix: 0, rows: 3, columns: 4, space: Space::Map, channel_axis: 1 };
         assert!(Activations::of(&rows, &wrong).is_err());
     }
 }

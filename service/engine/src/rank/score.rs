@@ -296,8 +296,8 @@ pub fn extent(model: &Model, layer: &str) -> Result<Extent, ScoreError> {
     let input = &model.manifest().input;
     let info = model.layer(layer)?;
     let shapes = model.shapes(&[layer.to_owned()], input.height, input.width)?;
-    let shape = shapes.first().map(|found| found.shape.as_slice()).unwrap_or_default();
-    Extent::of(info, shape).map_err(ScoreError::Feed)
+    let found = shapes.first().ok_or_else(|| ScoreError::Feed(format!("layer `{layer}` has no shape")))?;
+    Extent::of(info, &found.shape, found.tokens).map_err(ScoreError::Feed)
 }
 
 fn column(activations: &Activations, extent: &Extent, reading: &Reading, images: usize) -> Column {

@@ -83,6 +83,8 @@ fn reading(reducer: Reducer) -> &'static str {
         Reducer::Mean => "the mean activation over all positions",
         Reducer::Centre => "the activation at the middle position",
         Reducer::At { .. } => "the activation at the given position",
+        Reducer::Token(_) => "the activation of the given token",
+        Reducer::ClassToken => "the activation of the class token",
         Reducer::AbsMax => "the largest absolute activation over all positions",
         Reducer::L2 => "the root of the sum of squared activations over all positions",
     }
@@ -215,12 +217,15 @@ fn command(order: &CardOrder) -> String {
         };
         let position = match unit.reducer {
             Reducer::At { row, column } => format!("@{row},{column}"),
+            Reducer::Token(token) => format!("@{token}"),
+            Reducer::ClassToken if rank.reducer != Reducer::ClassToken => "@cls".to_owned(),
             _ => String::new(),
         };
         words.push(format!("--unit {}", quoted(&format!("{}:{channel}{position}", unit.layer))));
     }
     let reducer = match rank.reducer {
-        Reducer::Max | Reducer::At { .. } => None,
+        Reducer::Max | Reducer::At { .. } | Reducer::Token(_) => None,
+        Reducer::ClassToken => Some("cls"),
         Reducer::Mean => Some("mean"),
         Reducer::Centre => Some("centre"),
         Reducer::AbsMax => Some("absmax"),

@@ -10,7 +10,7 @@ use crate::limits::{CLASS_MEANS, SKIPPED_IMAGES};
 use std::sync::Arc;
 use ulid::Ulid;
 use unitscope_engine::rank::order::{Ordered, Ranked, Statistics, statistics};
-use unitscope_engine::rank::reading::Reducer;
+use unitscope_engine::rank::reading::Space;
 
 /// Why there is no answer.
 pub(super) enum Unanswered {
@@ -156,27 +156,27 @@ impl RankTask {
         let entry = &self.roll.dataset.entries()[number as usize];
         let column = &self.columns[lookup.column];
         let extent = &column.extent;
-        let position = match column.reading.reducer {
-            _ if extent.positions() == 1 => None,
-            Reducer::Max | Reducer::AbsMax => {
+        let token = match column.reading.single(extent) {
+            Some(token) => Some(token),
+            None if column.reading.has_positions(extent) => {
                 let ordinal = view.places.ordinals[ranked.image as usize] as usize;
                 let unit = lookup.units.first().map_or(0, |(unit, _)| *unit);
-                view.snapshot.position(unit, ordinal)?.map(|place| extent.place(place))
+                view.snapshot.position(unit, ordinal)?.map(|place| extent.prefix + place)
             }
-            Reducer::Centre => Some((extent.rows / 2, extent.columns / 2)),
-            Reducer::At { row, column } => Some((row, column)),
-            Reducer::Mean | Reducer::L2 => None,
+            None => None,
         };
+        let position = token.filter(|_| extent.elements() > 1).and_then(|token| extent.place_of_token(token));
         let failed = |error: unitscope_engine::model::ModelError| {
             Unanswered::Failed(Failure::Engine(error.to_string()))
         };
         let input = &self.model.manifest().input;
-        let window = match position {
-            Some((row, across)) => {
+        let window = match (position, extent.space) {
+            (Some(place), Space::Patches) => extent.patch(place, [input.height, input.width]),
+            (Some((row, across)), Space::Map | Space::Tokens) => {
                 let (at, size) = ([u64::from(row), u64::from(across)], [input.height, input.width]);
                 self.model.receptive_window(&column.reading.layer, at, size).map_err(failed)?
             }
-            None => [0, 0, input.height, input.width],
+            _ => [0, 0, input.height, input.width],
         };
         Ok(Hit {
             image: image_id(&row),
@@ -185,6 +185,7 @@ impl RankTask {
             class: entry.class.map(|class| self.roll.dataset.classes()[class as usize].clone()),
             ranked,
             position,
+            token: token.filter(|_| extent.is_sequence()),
             window,
             thumbnail: None,
             crop: None,

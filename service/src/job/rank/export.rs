@@ -158,6 +158,7 @@ fn hit_json(hit: &Hit) -> Value {
         "rank": hit.ranked.rank,
         "percentile": hit.ranked.percentile,
         "position": hit.position.map(|(row, column)| json!({"row": row, "column": column})),
+        "token": hit.token,
         "window": {"top": top, "left": left, "bottom": bottom, "right": right},
     })
 }

@@ -148,7 +148,7 @@ impl<'a> Maker<'a> {
             None => lookup.units.clone(),
         };
         let map = mapper.map(view, unit, &weights).map_err(|error| Failure::Engine(error.to_string()))?;
-        let Map { rows, columns, values } = map;
+        let Some(Map { rows, columns, values }) = map else { return Ok(None) };
         Ok((rows * columns > 1).then(|| pixels.shrunk(self.wanted.side_px).heated(rows, columns, &values)))
     }
 

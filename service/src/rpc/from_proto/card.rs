@@ -75,7 +75,8 @@ fn check_units(units: &[proto::RankUnit], wrong: &mut Wrong) {
             wrong.add(format!("units[{place}].direction"), reason);
         }
         if units[..place].iter().any(|other| {
-            other.layer == unit.layer && other.what == unit.what && other.position == unit.position
+            let place = |unit: &proto::RankUnit| (unit.position, unit.token, unit.class_token);
+            other.layer == unit.layer && other.what == unit.what && place(other) == place(unit)
         }) {
             wrong.add(format!("units[{place}]"), "is there twice; name each unit once");
         }
@@ -142,12 +143,18 @@ impl Pictures<'_> {
         let What::Channel(channel) = unit.what else { return Vec::new() };
         let own = || [("layer", text(&unit.layer)), ("channel", number(channel))];
         let mean = ("channel", params(own()));
-        let centre = ("unit", params(own()));
+        let token = |token| ("unit", params(own().into_iter().chain([("column", number(token))])));
+        let centre = match self.middle_patch(&unit.layer) {
+            Some(at) => ("unit", params(own().into_iter().chain(at))),
+            None => ("unit", params(own())),
+        };
         let terms = match unit.reducer {
             Reducer::At { row, column } => {
                 let at = [("row", number(row)), ("column", number(column))];
                 vec![("unit", params(own().into_iter().chain(at)))]
             }
+            Reducer::Token(at) => vec![token(at)],
+            Reducer::ClassToken => vec![token(0)],
             Reducer::Centre => vec![centre],
             Reducer::Mean => vec![mean],
             // The mean alone spreads what the largest activation needs in one place, the centre alone leaves the rest of the picture grey. What is to
@@ -165,6 +172,14 @@ impl Pictures<'_> {
             ..proto::Term::default()
         };
         terms.into_iter().map(term).collect()
+    }
+
+    /// Row and column of the middle patch of a layer of tokens.
+    fn middle_patch(&self, layer: &str) -> Option<[(&'static str, Kind); 2]> {
+        let plain = layer.trim_end_matches(":pre");
+        let grid = self.model.layers().iter().find(|other| other.path == plain)?.tokens?;
+        let middle = |count: u64| number(u32::try_from(count / 2).unwrap_or(u32::MAX));
+        Some([("row", middle(grid.rows)), ("column", middle(grid.columns))])
     }
 
     /// Whether a layer has more than one row and column of positions.
@@ -186,8 +201,11 @@ impl Pictures<'_> {
     }
 }
 
-/// Whether a layer has rows and columns of positions, more than one.
+/// Whether a layer has rows and columns of positions or patches, more than one.
 fn has_map(layer: &LayerInfo) -> bool {
+    if let Some(grid) = layer.tokens {
+        return grid.rows.saturating_mul(grid.columns) > 1;
+    }
     let size = |axis: Axis| {
         let place = layer.axes.iter().position(|other| *other == axis);
         place.and_then(|place| layer.shape.get(place.checked_sub(1)?)).copied().unwrap_or(0)

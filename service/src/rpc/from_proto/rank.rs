@@ -78,6 +78,7 @@ fn reducer(given: i32, wrong: &mut Wrong) -> Reducer {
         Ok(proto::Reducer::Centre) => Reducer::Centre,
         Ok(proto::Reducer::Absmax) => Reducer::AbsMax,
         Ok(proto::Reducer::L2) => Reducer::L2,
+        Ok(proto::Reducer::ClassToken) => Reducer::ClassToken,
         Err(_) => {
             wrong.add("reducer", format!("{given} is no reducer that this server knows; use one of its API"));
             Reducer::Max
@@ -108,28 +109,44 @@ fn units(given: &[proto::RankUnit], reducer: Reducer, wrong: &mut Wrong) -> Vec<
                 continue;
             }
         };
-        let position = unit.position.map(|position| (position.row, position.column));
-        let reducer = position.map_or(reducer, |(row, column)| Reducer::At { row, column });
+        let given = places(unit);
+        if given.len() > 1 {
+            let reason = "stands beside another place; give one of `position`, `token` and `class_token`";
+            wrong.add(field("token"), reason);
+        }
+        let own = given.into_iter().next();
         if unit.label.len() > NAME_BYTES {
             wrong.add(
                 field("label"),
                 format!("is {} bytes long; at most {NAME_BYTES} are taken", unit.label.len()),
             );
         }
-        let label =
-            if unit.label.is_empty() { label(&unit.layer, &what, position) } else { unit.label.clone() };
+        let label = if unit.label.is_empty() { label(&unit.layer, &what, own) } else { unit.label.clone() };
+        let reducer = own.unwrap_or(reducer);
         units.push(Unit { label: unique(label, &mut taken), layer: unit.layer.clone(), what, reducer });
     }
     units
 }
 
-/// `layer:channel`, or `layer:direction`, with `@row,column`.
-fn label(layer: &str, what: &What, position: Option<(u32, u32)>) -> String {
+/// The places that a unit names, of which there is at most one in a right one.
+fn places(unit: &proto::RankUnit) -> Vec<Reducer> {
+    let position = unit.position.map(|proto::Position { row, column }| Reducer::At { row, column });
+    let class_token = unit.class_token.then_some(Reducer::ClassToken);
+    [position, unit.token.map(Reducer::Token), class_token].into_iter().flatten().collect()
+}
+
+/// `layer:channel`, or `layer:direction`, with `@row,column`, `@token` or `@cls`.
+fn label(layer: &str, what: &What, place: Option<Reducer>) -> String {
     let what = match what {
         What::Channel(channel) => channel.to_string(),
         What::Direction { .. } => "direction".to_owned(),
     };
-    let position = position.map(|(row, column)| format!("@{row},{column}")).unwrap_or_default();
+    let position = match place {
+        Some(Reducer::At { row, column }) => format!("@{row},{column}"),
+        Some(Reducer::Token(token)) => format!("@{token}"),
+        Some(Reducer::ClassToken) => "@cls".to_owned(),
+        _ => String::new(),
+    };
     let layer: String = layer.chars().take(NAME_BYTES / 4).collect();
     format!("{layer}:{what}{position}")
 }

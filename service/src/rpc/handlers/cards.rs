@@ -40,10 +40,11 @@ impl proto::card_service_server::CardService for CardHandlers {
             Admitted::New(place, key) => (place, key),
             Admitted::Before(job) => return Ok(Response::new(*job)),
         };
-        let spec = request.spec.unwrap_or_default();
+        let mut spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;
         required("spec.dataset", &spec.dataset)?;
         let model = self.models.get(&spec.model).await?;
+        from_proto::name_ranked_layers(&mut spec.units, &mut [], &model);
         let context =
             Context { model: ModelFacts::of(&model), limits: &self.limits, registry: self.jobs.registry() };
         let order = from_proto::card(&spec, &model, &context).map_err(SubmitError::Invalid)?;

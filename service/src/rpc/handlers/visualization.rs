@@ -42,11 +42,12 @@ impl proto::visualization_service_server::VisualizationService for Visualization
             Admitted::New(place, key) => (place, key),
             Admitted::Before(job) => return Ok(Response::new(*job)),
         };
-        let spec = request.spec.unwrap_or_default();
+        let mut spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;
         required("spec.dataset", &spec.dataset)?;
-        let order = from_proto::rank(&spec, &self.limits).map_err(SubmitError::Invalid)?;
         let model = self.models.get(&spec.model).await?;
+        from_proto::name_ranked_layers(&mut spec.units, &mut spec.layers, &model);
+        let order = from_proto::rank(&spec, &self.limits).map_err(SubmitError::Invalid)?;
         let submission = RankSubmission { place, order: Arc::new(order), model, request: key };
         let job = self.jobs.submit_rank(&self.rankings, submission).await?;
         Ok(Response::new(to_proto::job_with_bytes(&job, self.jobs.store())))
@@ -61,9 +62,10 @@ impl proto::visualization_service_server::VisualizationService for Visualization
             Admitted::New(place, key) => (place, key),
             Admitted::Before(job) => return Ok(Response::new(*job)),
         };
-        let spec = request.spec.unwrap_or_default();
+        let mut spec = request.spec.unwrap_or_default();
         required("spec.model", &spec.model)?;
         let model = self.models.get(&spec.model).await?;
+        from_proto::name_term_layers(&mut spec.terms, &model, self.jobs.registry());
         let context =
             Context { model: ModelFacts::of(&model), limits: &self.limits, registry: self.jobs.registry() };
         let permit = self.jobs.validation().await?;

@@ -2,7 +2,9 @@
 
 use super::spec::value;
 use crate::data::models::Listed;
-use unitscope_engine::model::{Axis, ChannelOrder, LayerInfo, Manifest, Model, Sight};
+use unitscope_engine::model::{
+    ActivationSide, Axis, ChannelOrder, ListedLayer, Listing, Manifest, Model, Sight, Unlisted,
+};
 use unitscope_engine::plugin::{ParamInfo, ParamKind, TermInfo, TermKind};
 use unitscope_proto::v1 as proto;
 use unitscope_proto::v1::model::State;
@@ -28,13 +30,14 @@ pub fn listed(listed: &Listed) -> proto::Model {
         digest: model.as_ref().map(|model| model.digest().to_owned()).unwrap_or_default(),
         input: manifest.map(|manifest| input(manifest, model.as_deref())),
         labels: manifest.map(|manifest| manifest.labels.clone()).unwrap_or_default(),
-        layers: Vec::new(),
+        ..proto::Model::default()
     }
 }
 
 /// A model in memory, with its layers.
 #[must_use]
-pub fn loaded(model: &Model) -> proto::Model {
+pub fn loaded(model: &Model, listing: &Listing) -> proto::Model {
+    let [listed_height, listed_width] = listing.size;
     proto::Model {
         name: model.name().to_owned(),
         state: State::Loaded.into(),
@@ -42,8 +45,22 @@ pub fn loaded(model: &Model) -> proto::Model {
         digest: model.digest().to_owned(),
         input: Some(input(model.manifest(), Some(model))),
         labels: model.manifest().labels.clone(),
-        layers: model.layers().iter().map(layer).collect(),
+        layers: listing.layers.iter().map(layer).collect(),
+        listed_height,
+        listed_width,
+        parameters: listing.parameters,
+        macs: listing.macs,
+        unlisted_modules: listing.unlisted.iter().map(|(path, why)| unlisted(path, *why)).collect(),
     }
+}
+
+fn unlisted(path: &str, why: Unlisted) -> proto::UnlistedModule {
+    use proto::unlisted_module::Reason;
+    let reason = match why {
+        Unlisted::NoOperator => Reason::NoOperator,
+        Unlisted::NoImage => Reason::NoImage,
+    };
+    proto::UnlistedModule { path: path.to_owned(), reason: reason.into() }
 }
 
 fn input(manifest: &Manifest, model: Option<&Model>) -> proto::ModelInput {
@@ -70,7 +87,9 @@ fn input(manifest: &Manifest, model: Option<&Model>) -> proto::ModelInput {
     }
 }
 
-fn layer(layer: &LayerInfo) -> proto::Layer {
+fn layer(listed: &ListedLayer) -> proto::Layer {
+    use proto::layer::ActivationSide as Side;
+    let layer = &listed.info;
     let axis = |axis: &Axis| match axis {
         Axis::Batch => "batch",
         Axis::Channel => "channel",
@@ -93,6 +112,20 @@ fn layer(layer: &LayerInfo) -> proto::Layer {
         units: layer.units,
         has_pre_activation: layer.pre_activation,
         receptive_field: receptive_field(layer.sight),
+        activation_side: match listed.side {
+            ActivationSide::Neither => Side::Neither,
+            ActivationSide::Before => Side::Before,
+            ActivationSide::After => Side::After,
+        }
+        .into(),
+        parameters: listed.parameters,
+        macs: listed.macs,
+        macs_to_reach: listed.macs_to_reach,
+        tokens: layer.tokens.map(|grid| proto::TokenGrid {
+            prefix: grid.prefix,
+            rows: grid.rows,
+            columns: grid.columns,
+        }),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn spec(order: &RankOrder) -> proto::RankSpec {
     proto::RankSpec {
         model: order.model.clone(),
         dataset: order.dataset.clone(),
-        units: order.units.iter().map(unit).collect(),
+        units: order.units.iter().map(|one| unit(one, order.reducer)).collect(),
         reducer: reducer(order.reducer).into(),
         top_k: count(order.picks.iter().find_map(|pick| match pick {
             Pick::Top(count) => Some(*count),
@@ -42,7 +42,8 @@ pub(super) fn spec(order: &RankOrder) -> proto::RankSpec {
 
 fn reducer(reducer: Reducer) -> proto::Reducer {
     match reducer {
-        Reducer::Max | Reducer::At { .. } => proto::Reducer::Max,
+        Reducer::Max | Reducer::At { .. } | Reducer::Token(_) => proto::Reducer::Max,
+        Reducer::ClassToken => proto::Reducer::ClassToken,
         Reducer::Mean => proto::Reducer::Mean,
         Reducer::Centre => proto::Reducer::Centre,
         Reducer::AbsMax => proto::Reducer::Absmax,
@@ -50,7 +51,8 @@ fn reducer(reducer: Reducer) -> proto::Reducer {
     }
 }
 
-fn unit(unit: &Unit) -> proto::RankUnit {
+/// `of_all` is what units without a place of their own are ranked by.
+fn unit(unit: &Unit, of_all: Reducer) -> proto::RankUnit {
     let what = match &unit.what {
         What::Channel(channel) => proto::rank_unit::What::Channel(*channel),
         What::Direction { weights, channels } => proto::rank_unit::What::Direction(proto::Direction {
@@ -62,7 +64,13 @@ fn unit(unit: &Unit) -> proto::RankUnit {
         Reducer::At { row, column } => Some(proto::Position { row, column }),
         _ => None,
     };
-    proto::RankUnit { layer: unit.layer.clone(), what: Some(what), position, label: unit.label.clone() }
+    let token = match unit.reducer {
+        Reducer::Token(token) => Some(token),
+        _ => None,
+    };
+    let class_token = unit.reducer == Reducer::ClassToken && of_all != Reducer::ClassToken;
+    let (layer, label) = (unit.layer.clone(), unit.label.clone());
+    proto::RankUnit { layer, what: Some(what), position, token, class_token, label }
 }
 
 /// None for the top and the bottom.
@@ -172,6 +180,7 @@ fn hit(id: Ulid, hit: &Hit) -> proto::Hit {
         rank: hit.ranked.rank,
         percentile: hit.ranked.percentile,
         position: hit.position.map(|(row, column)| proto::Position { row, column }),
+        token: hit.token,
         window: Some(proto::Box { top, left, bottom, right }),
         thumbnail: kept(&hit.thumbnail),
         crop: kept(&hit.crop),

@@ -32,6 +32,7 @@ pub(super) fn spec(spec: &OptimizeOrder) -> proto::OptimizeSpec {
         return_tensors: spec.return_tensors,
         images_per_pass: Some(optimize.images_per_pass),
         redirect: Some(optimize.redirect),
+        smooth_max_pools: Some(optimize.smooth_max_pools),
         objective: optimize.objective.as_ref().map(expression),
         start: optimize.start.map(|place| place as u32),
         references: spec.reference_digests.iter().map(|digest| reference(digest)).collect(),

@@ -6,9 +6,10 @@ use super::super::convolution::Convolution;
 use super::super::error::ModelError;
 use super::super::execute::Program;
 use super::super::graph::{Graph, ValueId};
-use super::super::layers::nearest;
+use super::super::layers::Layer;
+use super::super::names::{GUESSES, nearest};
 use super::super::passes::cut::cut;
-use super::{Model, Shapes};
+use super::{Model, Network};
 
 impl Model {
     /// The two-dimensional convolution that makes a layer.
@@ -16,18 +17,17 @@ impl Model {
     /// # Errors
     /// As [`Model::layer`]; [`ModelError::NoConvolution`], which names the nearest ones: those inside the layer, or else those with similar names.
     pub fn convolution(&self, layer: &str) -> Result<Convolution, ModelError> {
-        let (_, value) = self.layers.find(layer)?;
-        let shapes = self.own_shapes()?;
-        let found = Convolution::making(layer, value, &self.graph, &shapes);
+        let (_, value) = self.network.layers.find(layer)?;
+        let found = Convolution::making(layer, value, &self.network.graph, &self.network.shapes);
         found.ok_or_else(|| {
-            let all: Vec<Convolution> = self.convolutions(&shapes).collect();
+            let all: Vec<Convolution> = self.convolutions().collect();
             let paths = || all.iter().map(|convolution| convolution.layer.as_str());
             let inside = format!("{}.", layer.split(':').next().unwrap_or(layer));
-            let near = nearest(layer, paths().filter(|path| path.starts_with(&inside)));
+            let near = nearest(layer, paths().filter(|path| path.starts_with(&inside)), GUESSES);
             ModelError::NoConvolution {
                 layer: layer.to_owned(),
                 operator: self.operator(value),
-                near: if near.is_empty() { nearest(layer, paths()) } else { near },
+                near: if near.is_empty() { nearest(layer, paths(), GUESSES) } else { near },
             }
         })
     }
@@ -37,8 +37,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::NoConvolutions`].
     pub fn first_convolution(&self) -> Result<Convolution, ModelError> {
-        let shapes = self.own_shapes()?;
-        let first = self.convolutions(&shapes).next();
+        let first = self.convolutions().next();
         first.ok_or_else(|| ModelError::NoConvolutions(self.name.clone()))
     }
 
@@ -56,26 +55,21 @@ impl Model {
         filters.iter().map(kernel).collect()
     }
 
-    fn convolutions<'a>(&'a self, shapes: &'a Shapes) -> impl Iterator<Item = Convolution> + 'a {
-        self.layers
-            .iter()
-            .filter_map(|layer| Convolution::making(&layer.info.path, layer.value, &self.graph, shapes))
+    fn convolutions(&self) -> impl Iterator<Item = Convolution> + '_ {
+        let Network { graph, layers, shapes, .. } = &*self.network;
+        let made = |layer: &Layer| Convolution::making(&layer.info.path, layer.value, graph, shapes);
+        layers.iter().filter_map(made)
     }
 
     /// What makes a value.
     fn operator(&self, value: ValueId) -> String {
-        let node = self.graph.nodes.iter().find(|node| node.defines().any(|(id, _)| id == value));
+        let node = self.network.graph.nodes.iter().find(|node| node.defines().any(|(id, _)| id == value));
         node.map_or_else(|| "input".to_owned(), |node| node.operator.to_string())
-    }
-
-    /// At the manifest's input size.
-    fn own_shapes(&self) -> Result<Shapes, ModelError> {
-        self.shapes_at(self.manifest.input.height, self.manifest.input.width)
     }
 
     /// A stored tensor, or one that the network computes from stored ones, as networks do that standardize their weights.
     fn constant(&self, value: ValueId) -> Result<Tensor, ModelError> {
-        let graph = cut(Graph { outputs: vec![value], ..self.graph.clone() });
+        let graph = cut(Graph { outputs: vec![value], ..(*self.network.graph).clone() });
         let program = Program::new(&graph, &self.weights, Device::Cpu)?;
         let input = &self.manifest.input;
         let shape = [*self.input.batches().start(), self.input.channels, input.height, input.width];

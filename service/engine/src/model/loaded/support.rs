@@ -11,7 +11,7 @@ use super::super::limits;
 use super::super::passes::open::open;
 use super::super::receptive::{Geometry, Sight};
 use super::super::shim::gradients;
-use super::{Model, Shapes};
+use super::{Model, Network};
 use crate::seed::{Draws, Use};
 
 /// Layer (`:pre` included), position, and the image's height and width.
@@ -30,13 +30,13 @@ impl Model {
     /// # Errors
     /// As [`Model::shapes`].
     pub fn sight(&self, layer: &str, [height, width]: [u32; 2]) -> Result<Sight, ModelError> {
-        let (layer, value) = self.layers.find(layer)?;
+        let network = self.network([height, width])?;
+        let (layer, value) = network.layers.find(layer)?;
         let manifest = &self.manifest.input;
         if [height, width] == [manifest.height, manifest.width] {
             return Ok(layer.info.sight);
         }
-        let shapes = self.shapes_at(height, width)?;
-        Ok(Geometry::new(&self.graph, &shapes).sight(value, &layer.info.axes))
+        Ok(Geometry::new(&network.graph, &network.shapes).sight(value, &layer.info.axes))
     }
 
     /// The window of one position: [`Model::receptive_windows`].
@@ -69,8 +69,8 @@ impl Model {
         size: [u32; 2],
     ) -> Result<Vec<[u32; 4]>, ModelError> {
         let [height, width] = size;
-        let shapes = self.shapes_at(height, width)?;
-        let grid = self.grid(layer, &shapes)?;
+        let network = self.network(size)?;
+        let grid = network.grid(layer)?;
         if let Some([row, column]) =
             positions.iter().find(|at| at[0] >= grid.sizes[0] || at[1] >= grid.sizes[1])
         {
@@ -108,8 +108,9 @@ impl Model {
                 continue;
             }
             if program.is_none() {
-                let graph = open(self.cut(&[layer.to_owned()])?);
-                program = Some(self.prepared(graph, Device::Cpu)?);
+                let network = self.network(size)?;
+                let graph = open(network.cut(&[layer.to_owned()])?);
+                program = Some(self.prepared(graph, &network, Device::Cpu)?);
             }
             if let Some(program) = &program {
                 let window = self.support(program, position, size, grid)?;
@@ -159,12 +160,14 @@ impl Model {
             _ => [0, 0, height, width],
         })
     }
+}
 
+impl Network {
     /// The positions of a layer.
-    pub(super) fn grid(&self, layer: &str, shapes: &Shapes) -> Result<Grid, ModelError> {
+    pub(super) fn grid(&self, layer: &str) -> Result<Grid, ModelError> {
         let (found, value) = self.layers.find(layer)?;
         let axes = &found.info.axes;
-        let shape = shapes.get(&value).filter(|shape| shape.len() == axes.len());
+        let shape = self.shapes.get(&value).filter(|shape| shape.len() == axes.len());
         let shape = shape
             .ok_or_else(|| ModelError::Input(format!("layer `{layer}` has another rank at this size")))?;
         let at = |kinds: &[Axis]| axes.iter().position(|axis| kinds.contains(axis));

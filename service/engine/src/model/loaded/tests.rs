@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::model::graph::Operator;
+use crate::model::passes::redirect::{Reach, redirect};
+use crate::model::passes::smooth::smooth;
 use crate::model::shim::gradients;
 use crate::model::testing::{network, npz};
 
@@ -21,7 +23,7 @@ struct Golden {
 fn golden(folder: &str, file: &str, number: &str, unit: &str) -> Golden {
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut archive = Archive::open(&root.join(folder).join("model.pt2")).unwrap();
-    let exported = pt2::read(&mut archive).unwrap();
+    let exported = pt2::read(&archive).unwrap();
     let names = exported.graph.weights.iter().map(|(_, name)| name.as_str());
     let weights = Weights::load(&mut archive, &exported.stored, names).unwrap();
     let mut arrays = npz::read(&root.join(file));
@@ -147,27 +149,137 @@ fn redirect_changes_no_value() {
     }
 }
 
+/// What a network without weights makes of `input`, and what comes back to it for the slopes 1, 2, 3 … of the output's numbers.
+fn values_and_gradient(graph: &Graph, input: &Tensor) -> (Vec<f32>, Vec<f32>) {
+    let image = input.copy().set_requires_grad(true);
+    let output = Program::new(graph, &Weights::none(), Device::Cpu).unwrap().run(&image).unwrap();
+    let slope = Tensor::arange_start(1, output[0].numel() as i64 + 1, (Kind::Float, Device::Cpu));
+    let slope = slope.reshape(output[0].size());
+    let found = gradients(&output[..1], &[image], &[slope]).unwrap().remove(0).unwrap();
+    let numbers = |tensor: &Tensor| Vec::<f32>::try_from(tensor.reshape([-1])).unwrap();
+    (numbers(&output[0]), numbers(&found))
+}
+
+/// The same number, zeros of the same sign, or none.
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+/// No bit of a value changes; the slope is `slope` but where x is infinite, where it is the activation's own.
+fn check_redirected(text: &str, slope: f32) {
+    let graph = network(text).graph;
+    let x = [-f32::INFINITY, -1e6, -200.0, -15.0, -4.0, -2.0, -1.0, -0.0, 0.0, 0.5, 2.0, 7.0, 30.0];
+    let x: Vec<f32> = x.into_iter().chain([f32::INFINITY]).collect();
+    let input = Tensor::from_slice(&x).reshape([1, -1]);
+    let (values, own) = values_and_gradient(&graph, &input);
+    for reach in [Reach::Last, Reach::All] {
+        let (redirected, gradient) = values_and_gradient(&redirect(graph.clone(), reach), &input);
+        for (place, x) in x.iter().enumerate() {
+            let expected = if x.is_finite() { (place + 1) as f32 * slope } else { own[place] };
+            assert!(same(redirected[place], values[place]), "{text} at {x}: {redirected:?}, {values:?}");
+            assert!(same(gradient[place], expected), "{text} at {x}: {gradient:?}, own {own:?}");
+        }
+    }
+}
+
 #[test]
-fn a_redirected_relu_lets_gradients_through_where_it_is_off() {
-    let network = network("a = relu(x)\n b = hardtanh(a)");
-    let gradient = |graph: &Graph| {
-        let weights = Weights::none();
-        let image =
-            Tensor::from_slice(&[-2.0f32, -0.5, 0.0, 0.5, 2.0]).reshape([1, 5]).set_requires_grad(true);
-        let output = Program::new(graph, &weights, Device::Cpu).unwrap().run(&image).unwrap();
-        let slope = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0]).reshape([1, 5]);
-        let found = gradients(&output, &[image], &[slope]).unwrap().remove(0).unwrap();
-        (
-            Vec::<f32>::try_from(output[0].reshape([-1])).unwrap(),
-            Vec::<f32>::try_from(found.reshape([-1])).unwrap(),
+fn redirected_activations_have_the_slope_that_they_have_where_they_are_on() {
+    for call in [
+        "relu(x)",
+        "relu6(x)",
+        "hardtanh(x)",
+        "threshold(x, threshold=1, value=-3)",
+        "leaky_relu(x)",
+        "clamp(x, min=0, max=6)",
+        "clamp_min(x, min=0)",
+        "clamp_max(x, max=6)",
+        "gelu(x)",
+        "gelu(x, approximate='tanh')",
+        "silu(x)",
+        "hardswish(x)",
+        "mish(x)",
+    ] {
+        check_redirected(&format!("a = {call}"), 1.0);
+    }
+    check_redirected("a = hardsigmoid(x)", 1.0 / 6.0);
+    check_redirected("a = sigmoid(x)\n b = mul.Tensor(x, a)", 1.0);
+    let hardswish = "a = add.Tensor(x, 3)\n b = relu6(a)\n";
+    check_redirected(&format!("{hardswish} c = mul.Tensor(x, b)\n d = div.Tensor(c, 6)"), 1.0);
+    check_redirected(&format!("{hardswish} c = div.Tensor(b, 6)\n d = mul.Tensor(x, c)"), 1.0);
+}
+
+#[test]
+fn behind_one_another_all_or_the_last_are_redirected() {
+    let graph = network("a = relu(x)\n b = hardtanh(a)").graph;
+    let input = Tensor::from_slice(&[-2.0f32, -0.5, 0.0, 0.5, 2.0]).reshape([1, 5]);
+    let check = |graph: &Graph, expected: [f32; 5]| {
+        let found = values_and_gradient(graph, &input);
+        assert_eq!(found, (vec![0.0, 0.0, 0.0, 0.5, 1.0], expected.to_vec()));
+    };
+    check(&graph, [0.0, 0.0, 0.0, 4.0, 0.0]);
+    check(&redirect(graph.clone(), Reach::Last), [0.0, 0.0, 0.0, 4.0, 5.0]);
+    check(&redirect(graph, Reach::All), [1.0, 2.0, 3.0, 4.0, 5.0]);
+}
+
+/// Rows of 5 numbers under windows of `arguments`, which give the last axis's part; worked out by hand.
+fn check_smoothed(
+    arguments: impl Fn(&str, &str) -> String,
+    row: [f32; 5],
+    values: [f32; 3],
+    gradient: [f32; 5],
+) {
+    let pools = ["max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices"];
+    for (axes, name) in [1, 2, 3, 2].into_iter().zip(pools) {
+        let (ones, zeros) = ("1 ".repeat(axes - 1), "0 ".repeat(axes - 1));
+        let results = if name.ends_with("indices") { "a,b" } else { "a" };
+        let text = format!("{results} = {name}(x, {})", arguments(&ones, &zeros));
+        let mut network = network(&text);
+        network.graph.outputs = vec![network.id("a")];
+        let mut shape = vec![1; axes + 2];
+        shape[axes + 1] = 5;
+        let input = Tensor::from_slice(&row).reshape(&shape);
+        let (own, _) = values_and_gradient(&network.graph, &input);
+        let (smoothed, found) = values_and_gradient(&smooth(network.graph), &input);
+        assert_eq!((&own, &smoothed), (&values.to_vec(), &values.to_vec()), "{text}");
+        let near = found.iter().zip(gradient).all(|(found, expected)| (found - expected).abs() < 1e-6);
+        assert!(near, "{text}: {found:?}, not {gradient:?}");
+    }
+}
+
+#[test]
+fn smoothed_max_pools_have_the_gradient_of_averages() {
+    let row = [3.0, -1.0, 2.0, 9.0, 4.0];
+    // Windows of (–, 0, 1), (1, 2, 3) and (3, 4, –): padding is no part of the average.
+    let padded = |ones: &str, zeros: &str| {
+        format!("kernel_size=[{ones}3], stride=[{ones}2], padding=[{zeros}1], dilation=[{ones}1]")
+    };
+    let (half, third) = (0.5, 2.0 / 3.0);
+    check_smoothed(padded, row, [3.0, 9.0, 9.0], [half, half + third, third, third + 1.5, 1.5]);
+    // The last window holds one number.
+    let ceil = |ones: &str, zeros: &str| {
+        format!(
+            "kernel_size=[{ones}2], stride=[{ones}2], padding=[{zeros}0], dilation=[{ones}1], ceil_mode=true"
         )
     };
-    let (values, plain) = gradient(&network.graph);
-    assert_eq!(
-        (values.as_slice(), plain.as_slice()),
-        ([0.0, 0.0, 0.0, 0.5, 1.0].as_slice(), [0.0, 0.0, 0.0, 4.0, 0.0].as_slice())
-    );
-    assert_eq!(gradient(&redirect(network.graph, Reach::All)), (values, vec![1.0, 2.0, 3.0, 4.0, 5.0]));
+    check_smoothed(ceil, row, [3.0, 9.0, 4.0], [0.5, 0.5, 1.0, 1.0, 3.0]);
+    // An average that is not finite lends nothing; the others go on.
+    let masked = [3.0, f32::NEG_INFINITY, 2.0, 9.0, 4.0];
+    check_smoothed(ceil, masked, [3.0, 9.0, 4.0], [0.0, 0.0, 1.0, 1.0, 3.0]);
+}
+
+#[test]
+fn smooth_changes_no_value() {
+    let mut smoothed = 0;
+    for golden in goldens() {
+        let graph = tapped(out_of_place(golden.graph).unwrap());
+        let run = |graph: &Graph| {
+            Program::new(graph, &golden.weights, Device::Cpu).unwrap().run(&golden.input).unwrap()
+        };
+        let smooth = smooth(graph.clone());
+        smoothed += usize::from(smooth.nodes.len() > graph.nodes.len());
+        assert_eq!(run(&graph), run(&smooth));
+    }
+    assert!(smoothed > 0, "a network has max pools");
 }
 
 #[test]

@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use super::super::error::ModelError;
 use super::super::graph::{Argument, Graph, ModuleCall, Node, Operator, Output, ValueId, ValueKind};
+use super::super::limits::{self, at_most};
 use super::super::operators::{self, Sharing};
 
 /// The graph without in-place operators.
 ///
 /// # Errors
-/// [`ModelError::Unsupported`] where a write could be seen through memory that only the running program knows to be shared.
+/// [`ModelError::Unsupported`] where a write could be seen through memory that only the running program knows to be shared;
+/// [`ModelError::Format`] for an in-place operator that does not begin with the tensor that it writes to; [`ModelError::TooLarge`].
 pub fn out_of_place(graph: Graph) -> Result<Graph, ModelError> {
     if !graph.nodes.iter().any(|node| plain_form(node).is_some() || is_view(node)) {
         return Ok(graph);
@@ -45,6 +47,8 @@ struct Rewriting {
     current: HashMap<ValueId, ValueId>,
     /// How a view came from its base, by first names.
     view: HashMap<ValueId, View>,
+    /// The views of each base, by first names.
+    views: HashMap<ValueId, Vec<ValueId>>,
     /// Views whose base was written to since they were made.
     stale: HashMap<ValueId, bool>,
 }
@@ -54,6 +58,8 @@ struct View {
     base: ValueId,
     node: Node,
     sharing: Sharing,
+    /// Views of views up to here, itself included.
+    depth: usize,
 }
 
 impl Rewriting {
@@ -72,6 +78,7 @@ impl Rewriting {
             tensor: HashMap::new(),
             current: HashMap::new(),
             view: HashMap::new(),
+            views: HashMap::new(),
             stale: HashMap::new(),
         }
     }
@@ -94,8 +101,11 @@ impl Rewriting {
         }
         match (plain_form(&node).map(str::to_owned), subject) {
             (Some(plain), Some(subject)) => self.write(node, &plain, subject),
-            _ => {
-                self.remember_view(&original, subject);
+            (Some(plain), None) => Err(ModelError::format(format!(
+                "in-place operator `{plain}_` does not begin with the tensor that it writes to"
+            ))),
+            (None, _) => {
+                self.remember_view(&original, subject)?;
                 if is_view(&node) {
                     node.operator = aten("reshape", "");
                     if let Some((name, _)) = node.arguments.get_mut(1) {
@@ -141,7 +151,7 @@ impl Rewriting {
         }
         let old = self.read(base, modules)?;
         let scatter = scatter(&node, old, self.current[&written])?;
-        let new = self.push(scatter, modules);
+        let new = self.push(scatter, modules)?;
         self.current.insert(base, new);
         // Everything else that was made of the base is stale; the written view itself is not.
         self.write_to_bases(base, modules)?;
@@ -150,11 +160,11 @@ impl Rewriting {
     }
 
     fn mark_views_stale(&mut self, base: ValueId) {
-        let views: Vec<ValueId> =
-            self.view.iter().filter(|(_, view)| view.base == base).map(|(id, _)| *id).collect();
-        for id in views {
-            self.stale.insert(id, true);
-            self.mark_views_stale(id);
+        for id in self.views.get(&base).cloned().unwrap_or_default() {
+            // Views of what is stale are stale already.
+            if self.stale.insert(id, true) != Some(true) {
+                self.mark_views_stale(id);
+            }
         }
     }
 
@@ -183,12 +193,12 @@ impl Rewriting {
     fn read(&mut self, id: ValueId, modules: &Arc<[ModuleCall]>) -> Result<ValueId, ModelError> {
         let tensor = self.first_name(id);
         if self.stale.get(&tensor).copied().unwrap_or(false) {
-            let View { base, node, sharing } = self.view[&tensor].clone();
+            let View { base, node, sharing, .. } = self.view[&tensor].clone();
             if sharing == Sharing::Maybe {
                 return Err(unclear(&node));
             }
             let base = self.read(base, modules)?;
-            let made_anew = self.replay(&node, base, tensor, modules);
+            let made_anew = self.replay(&node, base, tensor, modules)?;
             self.current.insert(tensor, made_anew);
             self.stale.insert(tensor, false);
         }
@@ -196,7 +206,14 @@ impl Rewriting {
     }
 
     /// The view made anew of what its base holds now. It belongs to the modules of its reader: theirs is the moment of the read.
-    fn replay(&mut self, node: &Node, base: ValueId, view: ValueId, modules: &Arc<[ModuleCall]>) -> ValueId {
+    fn replay(
+        &mut self,
+        node: &Node,
+        base: ValueId,
+        view: ValueId,
+        modules: &Arc<[ModuleCall]>,
+    ) -> Result<ValueId, ModelError> {
+        self.check_size()?;
         let mut node = node.clone();
         node.modules = modules.clone();
         if let Some((_, subject)) = node.arguments.first_mut() {
@@ -224,26 +241,44 @@ impl Rewriting {
             }
         }
         self.graph.nodes.push(node);
-        made
+        Ok(made)
     }
 
-    fn remember_view(&mut self, node: &Node, subject: Option<ValueId>) {
-        let (Some(base), Operator::Aten { name, overload }) = (subject, &node.operator) else { return };
+    /// What is made anew at every read must not pile up.
+    fn check_size(&self) -> Result<(), ModelError> {
+        at_most("the graph's number of nodes", self.graph.nodes.len() as u64, limits::NODES as u64)?;
+        at_most("the graph's number of values", self.graph.values.len() as u64, limits::VALUES as u64)?;
+        Ok(())
+    }
+
+    fn remember_view(&mut self, node: &Node, subject: Option<ValueId>) -> Result<(), ModelError> {
+        let (Some(base), Operator::Aten { name, overload }) = (subject, &node.operator) else {
+            return Ok(());
+        };
         let sharing = operators::allowed(name, overload).map_or(Sharing::No, |allowed| allowed.sharing);
         if sharing != Sharing::No {
+            let depth = 1 + self.view.get(&base).map_or(0, |view| view.depth);
+            at_most("the number of views of views", depth as u64, limits::VIEW_DEPTH as u64)?;
             for (id, kind) in node.defines() {
                 if kind == ValueKind::Tensor {
-                    self.view.insert(id, View { base, node: node.clone(), sharing });
+                    self.view.insert(id, View { base, node: node.clone(), sharing, depth });
+                    self.views.entry(base).or_default().push(id);
                 }
             }
         }
+        Ok(())
     }
 
     fn first_name(&self, id: ValueId) -> ValueId {
         self.tensor.get(&id).copied().unwrap_or(id)
     }
 
-    fn push(&mut self, (operator, arguments): Called, modules: &Arc<[ModuleCall]>) -> ValueId {
+    fn push(
+        &mut self,
+        (operator, arguments): Called,
+        modules: &Arc<[ModuleCall]>,
+    ) -> Result<ValueId, ModelError> {
+        self.check_size()?;
         let id = self.graph.add_value(operator, ValueKind::Tensor);
         self.graph.nodes.push(Node {
             operator: aten(operator, if operator == "transpose" { "int" } else { "" }),
@@ -251,7 +286,7 @@ impl Rewriting {
             outputs: vec![Output::Tensor(Some(id))],
             modules: modules.clone(),
         });
-        id
+        Ok(id)
     }
 }
 

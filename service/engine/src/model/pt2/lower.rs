@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::super::attributes;
 use super::super::error::ModelError;
 use super::super::graph::{
     Argument, Graph, ModuleCall, Node, Operator, Output, Size, Value, ValueId, ValueKind,
@@ -123,7 +124,7 @@ impl Lowering {
                 arguments.push((input.name.clone(), self.argument(&operator, &input.name, &input.arg)?));
             }
         }
-        check_attributes(&operator, innermost, &arguments)?;
+        attributes::check(&operator, innermost, &arguments)?;
         let outputs =
             json.outputs.iter().map(|output| self.returned(&operator, output)).collect::<Result<_, _>>()?;
         self.graph.nodes.push(Node { operator, arguments, outputs, modules });
@@ -306,53 +307,4 @@ fn operator(target: &str, module: &str) -> Result<Option<Operator>, ModelError> 
         return Err(refused());
     }
     Ok(Some(Operator::Aten { name: name.to_owned(), overload: overload.to_owned() }))
-}
-
-/// Arguments that scale work or memory, and modes that only training has.
-fn check_attributes(
-    operator: &Operator,
-    module: &str,
-    arguments: &[(String, Argument)],
-) -> Result<(), ModelError> {
-    const SCALES: &[&str] = &[
-        "kernel_size",
-        "stride",
-        "padding",
-        "dilation",
-        "output_padding",
-        "groups",
-        "pad",
-        "repeats",
-        "upscale_factor",
-    ];
-    const TRAINING: &[&str] = &["train", "training", "dropout_p"];
-    for (name, argument) in arguments {
-        let training = match argument {
-            Argument::Bool(value) => *value,
-            Argument::Float(value) => *value != 0.0,
-            _ => false,
-        };
-        if training && TRAINING.contains(&name.as_str()) {
-            return Err(ModelError::Unsupported(format!(
-                "`{operator}` (in module `{module}`) is in training mode; call model.eval() before torch.export"
-            )));
-        }
-        if SCALES.contains(&name.as_str()) {
-            let values: &[Size] = match argument {
-                Argument::Ints(sizes) => sizes,
-                Argument::Int(value) => &[Size::Known(*value)],
-                _ => &[],
-            };
-            for size in values {
-                if let Size::Known(value) = size {
-                    at_most(
-                        format!("`{name}` of `{operator}`"),
-                        value.unsigned_abs(),
-                        limits::ATTRIBUTE.unsigned_abs(),
-                    )?;
-                }
-            }
-        }
-    }
-    Ok(())
 }

@@ -38,6 +38,15 @@ pub struct RangeConstraint {
 pub struct GraphModule {
     pub graph: Graph,
     pub signature: Signature,
+    #[serde(default)]
+    pub module_call_graph: Vec<Module>,
+}
+
+/// One for each module of the network, whether it computes anything or not.
+#[derive(Deserialize)]
+pub struct Module {
+    #[serde(default)]
+    pub fqn: String,
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,22 @@
 //! What the exported program says about its image: which dimensions are fixed, and the range of the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::error::ModelError;
 use super::super::input::{Extent, InputShape};
-use super::schema::{self, Dimension};
+use super::schema::{self, Dimension, InputSpec};
 use super::stored::Dtype;
+
+/// Names of the weights that are no parameters.
+pub(super) fn buffers(program: &schema::ExportedProgram) -> HashSet<String> {
+    let specs = program.graph_module.signature.input_specs.iter();
+    let names = specs.filter_map(|spec| match spec {
+        InputSpec::Buffer { buffer_name: name, .. }
+        | InputSpec::TensorConstant { tensor_constant_name: name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    names.collect()
+}
 
 /// The shape of the input of this name.
 pub(super) fn input_shape(name: &str, program: &schema::ExportedProgram) -> Result<InputShape, ModelError> {

@@ -9,7 +9,7 @@ use super::parse;
 use super::schema::{Dimension, Payload, PayloadConfig};
 
 /// A tensor of the file: raw little-endian elements, strided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredTensor {
     /// The archive's entry; tensors may share one.
     pub entry: String,
@@ -79,6 +79,23 @@ impl Dtype {
         }
     }
 
+    /// From libtorch's number.
+    pub fn from_scalar_type(number: i64) -> Option<Self> {
+        Some(match number {
+            0 => Self::U8,
+            1 => Self::I8,
+            2 => Self::I16,
+            3 => Self::I32,
+            4 => Self::I64,
+            5 => Self::F16,
+            6 => Self::F32,
+            7 => Self::F64,
+            11 => Self::Bool,
+            15 => Self::Bf16,
+            _ => return None,
+        })
+    }
+
     /// Bytes per element.
     pub fn bytes(self) -> u64 {
         match self {
@@ -135,7 +152,7 @@ impl StoredTensor {
 }
 
 /// Both configs of the archive, merged; parameters and buffers come first, as in `torch.export.load`.
-pub(super) fn read(archive: &mut Archive) -> Result<HashMap<String, StoredTensor>, ModelError> {
+pub(super) fn read(archive: &Archive) -> Result<HashMap<String, StoredTensor>, ModelError> {
     let mut stored = HashMap::new();
     for (folder, config) in
         [("constants", "model_constants_config.json"), ("weights", "model_weights_config.json")]

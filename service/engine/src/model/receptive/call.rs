@@ -6,13 +6,13 @@ use super::super::graph::{Argument, Node, Operator, Output, Size, ValueId};
 use super::super::number::{Number, NumberOperator};
 
 /// The numbers of a graph, as far as its tensors' shapes tell them.
-pub(super) struct Numbers<'a> {
+pub(in crate::model) struct Numbers<'a> {
     shapes: &'a HashMap<ValueId, Vec<u64>>,
     known: HashMap<ValueId, Number>,
 }
 
 /// One call of an operator.
-pub(super) struct Call<'a> {
+pub(in crate::model) struct Call<'a> {
     pub node: &'a Node,
     pub numbers: &'a Numbers<'a>,
     /// Images in the pass that the shapes come from.

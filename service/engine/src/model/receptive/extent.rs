@@ -2,7 +2,7 @@
 
 /// What the elements of one tensor see along one axis of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(in crate::model) enum Extent {
     /// Nothing: weights, and what is computed from them and from sizes alone.
     Nothing,
     /// Where an element lies along one of the tensor's axes says what it sees.
@@ -15,7 +15,7 @@ pub(super) enum Extent {
 
 /// The element at index p of `axis` sees the pixels `start + stride · p ..= start + stride · p + size - 1`, some of which may lie outside the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(in crate::model) struct Run {
     /// Of the tensor.
     pub axis: usize,
     /// Pixels.

@@ -12,7 +12,7 @@ pub(super) fn broadcast(ends: &Ends<'_>, run: Run) -> Option<Extent> {
 }
 
 /// A new order of the axes.
-pub(super) fn permutation(call: &Call<'_>, ends: &Ends<'_>, run: Run) -> Option<Extent> {
+pub(in crate::model) fn permutation(call: &Call<'_>, ends: &Ends<'_>, run: Run) -> Option<Extent> {
     let rank = ends.from.len();
     let swapped = |a: usize, b: usize| match run.axis {
         axis if axis == a => b,

@@ -6,7 +6,7 @@ use super::{mixing, moving, windows};
 
 /// What an operator does to positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(in crate::model) enum Rule {
     /// Element by element, with broadcasting.
     Elementwise,
     /// As [`Rule::Elementwise`] for the first tensor; the others give a shape or a type.
@@ -133,7 +133,7 @@ const TABLE: &[(Rule, &[&str])] = &[
 ];
 
 /// The rule of an operator.
-pub(super) fn rule(call: &Call<'_>) -> Rule {
+pub(in crate::model) fn rule(call: &Call<'_>) -> Rule {
     let name = call.name();
     let known = TABLE.iter().find(|(_, names)| names.contains(&name)).map(|(rule, _)| *rule);
     match known {
@@ -146,7 +146,7 @@ pub(super) fn rule(call: &Call<'_>) -> Rule {
 }
 
 /// One tensor that a call reads, and one that it makes.
-pub(super) struct Ends<'a> {
+pub(in crate::model) struct Ends<'a> {
     /// Which of the tensors that the call reads.
     pub input: usize,
     /// Whether another of them sees something of the image along this axis.

@@ -1,7 +1,7 @@
 //! Small graphs, each with what its last value's positions see; the expected numbers are worked out by hand, but for one network by brute force.
 
 use super::*;
-use crate::model::layers::axes;
+use crate::model::axes::axes;
 use crate::model::testing::network;
 
 /// The image is 1×3×32×32. Expected: `size/stride@start`, rows × columns where they differ; `whole`, `?`.

@@ -4,7 +4,7 @@ use super::super::RunError;
 use super::super::plan::Pass;
 use super::forward::Forward;
 use super::{Evaluation, Evaluator};
-use crate::model::{Reach, gradients};
+use crate::model::{Gradients, Reach, gradients};
 use tch::{Kind, TchError, Tensor};
 
 /// What of a picture's gradient came through the network.
@@ -12,8 +12,8 @@ use tch::{Kind, TchError, Tensor};
 pub enum Flow {
     /// Some, or no term drives the picture through a layer.
     Own,
-    /// None, but some where activations that are off let it through.
-    Redirected,
+    /// None, or none that leads anywhere, but some where activations that are off let it through.
+    Redirected(Reach),
     /// None.
     None,
 }
@@ -23,7 +23,7 @@ impl Flow {
     pub fn or(self, other: Flow) -> Flow {
         match (self, other) {
             (Flow::Own, _) | (_, Flow::Own) => Flow::Own,
-            (Flow::Redirected, _) | (_, Flow::Redirected) => Flow::Redirected,
+            (Flow::Redirected(reach), _) | (_, Flow::Redirected(reach)) => Flow::Redirected(reach),
             (Flow::None, Flow::None) => Flow::None,
         }
     }
@@ -40,29 +40,7 @@ impl Evaluator {
     ) -> Result<(), RunError> {
         let torch = |error| RunError::Torch { step, error };
         for (place, forward) in forwards.iter().enumerate() {
-            let pass = &self.plan.groups[group].passes[place];
-            let slopes = self.slopes(step, group, place)?;
-            let mut through = back(step, &forward.taps, &forward.clean, &slopes)?;
-            let mut flows = self.flows(step, pass, &through, Flow::Own)?;
-            for reach in [Reach::Last, Reach::All] {
-                let pass = &self.plan.groups[group].passes[place];
-                let wakes =
-                    |(flow, image): (&Flow, &u32)| *flow == Flow::None && self.waking[*image as usize];
-                let waking: Vec<bool> = flows.iter().zip(&pass.images).map(wakes).collect();
-                if !waking.contains(&true) {
-                    break;
-                }
-                self.make_redirected(step, group, place, reach)?;
-                let pass = &self.plan.groups[group].passes[place];
-                let other = self.redirected_gradient(step, pass, reach, &forward.clean, &slopes)?;
-                through = pick(&waking, &other, &through).map_err(torch)?;
-                for (place, flow) in self.flows(step, pass, &other, Flow::Redirected)?.into_iter().enumerate()
-                {
-                    if waking[place] {
-                        flows[place] = flow;
-                    }
-                }
-            }
+            let (through, flows) = self.through(step, (group, place), forward)?;
             let pass = &self.plan.groups[group].passes[place];
             for (image, flow) in pass.images.iter().zip(flows) {
                 evaluation.flows[*image as usize] = flow;
@@ -72,6 +50,52 @@ impl Evaluator {
             let _ = evaluation.gradient.f_index_copy_(0, &forward.rows, &sum).map_err(torch)?;
         }
         Ok(())
+    }
+
+    /// What comes through the network to the pictures of a pass, `[n, c, h, w]`, and of each how: their own gradients, or redirected ones for those
+    /// that wake.
+    fn through(
+        &mut self,
+        step: u32,
+        (group, place): (usize, usize),
+        forward: &Forward,
+    ) -> Result<(Tensor, Vec<Flow>), RunError> {
+        let torch = |error| RunError::Torch { step, error };
+        let slopes = self.slopes(step, group, place)?;
+        let mut through = back(step, &forward.taps, &forward.clean, &slopes)?;
+        let mut flows = self.flows(step, &self.plan.groups[group].passes[place], &through, Flow::Own)?;
+        for reach in [Reach::Last, Reach::All] {
+            let pass = &self.plan.groups[group].passes[place];
+            let asks = |(flow, &image): (&Flow, &u32)| self.asks(*flow, image, &pass.layers, reach);
+            let asking: Vec<bool> = flows.iter().zip(&pass.images).map(asks).collect();
+            if !asking.contains(&true) {
+                continue;
+            }
+            self.make_redirected(step, group, place, reach)?;
+            let pass = &self.plan.groups[group].passes[place];
+            let other = self.redirected_gradient(step, pass, reach, &forward.clean, &slopes)?;
+            let others = self.flows(step, pass, &other, Flow::Redirected(reach))?;
+            let along = dots(&through, &other).map_err(torch)?;
+            let taken = |row: usize| {
+                asking[row] && others[row] != Flow::None && (flows[row] == Flow::None || along[row] <= 0.0)
+            };
+            let taken: Vec<bool> = (0..flows.len()).map(taken).collect();
+            through = pick(&taken, &other, &through).map_err(torch)?;
+            for row in (0..flows.len()).filter(|&row| taken[row]) {
+                flows[row] = others[row];
+            }
+        }
+        Ok((through, flows))
+    }
+
+    /// Whether a picture of which so much came through is to get a redirected gradient, or to be compared with it: where activations dip, a gradient
+    /// that is not zero may lead back to where it was.
+    fn asks(&self, flow: Flow, image: u32, layers: &[usize], reach: Reach) -> bool {
+        match (flow, self.waking[image as usize]) {
+            (Flow::None, Some(_)) => true,
+            (Flow::Own, Some(moved_by)) => moved_by == reach && self.dipping.contains(layers),
+            _ => false,
+        }
     }
 
     /// The gradients that terms gave for the layers of a pass, on the device.
@@ -95,7 +119,10 @@ impl Evaluator {
         let layers = &self.plan.groups[group].passes[place].layers;
         if !self.redirected.contains_key(&(reach, layers.clone())) {
             let paths: Vec<String> = layers.iter().map(|&layer| self.plan.layers[layer].clone()).collect();
-            let program = self.plan.model.redirected_program(&paths, reach, self.normalization.device());
+            let size = [self.plan.spec.height, self.plan.spec.width];
+            let smooth_max_pools = self.plan.spec.smooth_max_pools;
+            let gradients = Gradients { redirect: Some(reach), smooth_max_pools };
+            let program = self.plan.model.program_with(&paths, size, gradients, self.normalization.device());
             let program = program.map_err(|error| RunError::Model { step, error })?;
             self.redirected.insert((reach, layers.clone()), program);
         }
@@ -141,6 +168,12 @@ fn back(step: u32, taps: &[Tensor], clean: &Tensor, slopes: &[Tensor]) -> Result
 fn pick(first: &[bool], a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     let first = Tensor::f_from_slice(first)?.f_reshape([-1, 1, 1, 1])?.f_to(a.device())?;
     a.f_where_self(&first, b)
+}
+
+/// The dot product of each picture's parts of two `[n, …]`.
+fn dots(a: &Tensor, b: &Tensor) -> Result<Vec<f64>, TchError> {
+    let flat = |tensor: &Tensor| tensor.f_reshape([tensor.size()[0], -1])?.f_to_kind(Kind::Double);
+    Vec::<f64>::try_from(flat(a)?.f_mul(&flat(b)?)?.f_sum_dim_intlist([1].as_slice(), false, None)?)
 }
 
 /// The L2 norm of each picture's part of `[n, …]`.

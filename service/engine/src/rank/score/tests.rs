@@ -71,7 +71,7 @@ impl Feed for Memory {
 
 fn demo() -> Arc<Model> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../demo/models/demo");
-    Arc::new(Model::load(&folder).unwrap())
+    Arc::new(Model::load(&folder, &crate::model::Reader::default()).unwrap())
 }
 
 /// Pictures of the model's size that all differ.
@@ -118,7 +118,7 @@ fn scores_are_the_networks_whatever_the_threads() {
     assert_eq!(one.len(), 39);
     assert_eq!(one, run(3));
     let layers: Vec<String> = ["block4", "logits"].map(str::to_owned).to_vec();
-    let program = model.program(&layers, Device::Cpu).unwrap();
+    let program = model.program(&layers, model.size(), Device::Cpu).unwrap();
     for (tag, columns) in one {
         let picture = image::load_from_memory(&files[tag as usize]).unwrap().to_rgb8().into_raw();
         let size = [1, i64::from(input.height), i64::from(input.width), 3];

@@ -29,6 +29,7 @@ fn order(request: Option<(&str, u8)>) -> Order {
         snapshot_steps: Vec::new(),
         images_per_pass: 1,
         redirect: true,
+        smooth_max_pools: false,
         objective: None,
         references: Vec::new(),
         start: None,

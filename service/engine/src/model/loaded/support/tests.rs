@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::model::Reader;
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -15,20 +16,20 @@ fn shared(name: &str) -> Option<Model> {
         println!("skipped: {} is not on this machine", folder.display());
         return None;
     }
-    Some(Model::load(&folder).unwrap())
+    Some(Model::load(&folder, &Reader::default()).unwrap())
 }
 
 /// What gradients find at a position, whatever geometry says.
 fn found(model: &Model, layer: &str, position: [u64; 2], size: [u32; 2]) -> [u32; 4] {
-    let shapes = model.shapes_at(size[0], size[1]).unwrap();
-    let grid = model.grid(layer, &shapes).unwrap();
+    let network = model.network(size).unwrap();
+    let grid = network.grid(layer).unwrap();
     model.supports(layer, &[position], size, &grid).unwrap()[0]
 }
 
 /// At a layer's corners and in its middle: geometry's window holds the gradient's support and, if `equal`, is its box.
 fn check(model: &Model, layer: &str, size: [u32; 2], equal: bool) {
-    let shapes = model.shapes_at(size[0], size[1]).unwrap();
-    let [rows, columns] = model.grid(layer, &shapes).unwrap().sizes;
+    let network = model.network(size).unwrap();
+    let [rows, columns] = network.grid(layer).unwrap().sizes;
     for position in [[rows / 2, columns / 2], [0, columns - 1], [rows - 1, columns / 3]] {
         let window = model.receptive_window(layer, position, size).unwrap();
         let found = found(model, layer, position, size);
@@ -48,7 +49,7 @@ fn field(model: &Model, layer: &str) -> ([u64; 2], [u64; 2], [i64; 2]) {
 
 #[test]
 fn receptive_fields_of_the_demo() {
-    let model = Model::load(&checkout().join("demo/models/demo")).unwrap();
+    let model = Model::load(&checkout().join("demo/models/demo"), &Reader::default()).unwrap();
     let input = &model.manifest().input;
     let size = [input.height, input.width];
     let mut whole = Vec::new();

@@ -126,3 +126,31 @@ fn sharing_that_depends_on_the_run_is_refused_only_where_it_shows() {
     check_refused("a = conv2d(x, w)\n f = contiguous(a)\n b = relu_(a)\n c = add.Tensor(f, b)", "contiguous");
     check_refused("a = conv2d(x, w)\n [p,q] = chunk(a, 2)\n b = relu_(p)\n c = neg(a)", "chunk");
 }
+
+#[test]
+fn a_write_that_does_not_begin_with_its_tensor_is_refused() {
+    check_refused("a = neg(x)\n b = add_.Tensor(2, a)", "does not begin with the tensor");
+}
+
+/// `base = neg(x)`, then these lines, of which `{}` is a number, so many times.
+fn repeated(lines: &str, times: usize) -> String {
+    let all =
+        (1..=times).map(|at| lines.replace("{-}", &(at - 1).to_string()).replace("{}", &at.to_string()));
+    ["v0 = neg(x)".to_owned()].into_iter().chain(all).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn views_of_views_are_followed_so_far_only() {
+    let chain = |length| repeated("v{} = unsqueeze(v{-}, 0)", length) + "\n b = relu_(v0)\n c = neg(v{last})";
+    let network = |length: usize| chain(length).replace("{last}", &length.to_string());
+    rewritten(&network(limits::VIEW_DEPTH)).unwrap();
+    check_refused(&network(limits::VIEW_DEPTH + 1), "the number of views of views");
+}
+
+#[test]
+fn what_is_made_anew_is_bounded() {
+    // A hundred views of views, all made anew for each read after a write.
+    let views = repeated("v{} = unsqueeze(v{-}, 0)", 100);
+    let writes: Vec<String> = (0..600).map(|at| format!("b{at} = relu_(v0)\n c{at} = neg(v100)")).collect();
+    check_refused(&format!("{views}\n{}", writes.join("\n")), "the graph's number of nodes");
+}

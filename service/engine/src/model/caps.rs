@@ -1,13 +1,13 @@
 //! The caps on a run: what a step would make is refused before it is made; knows no tensors.
 
-use super::super::error::ModelError;
-use super::super::graph::Node;
-use super::super::growth::{self, Known};
-use super::super::limits::{self, at_most};
-use super::super::operators::Growth;
+use super::error::ModelError;
+use super::graph::Node;
+use super::growth::{self, Known};
+use super::limits::{self, at_most};
+use super::operators::Growth;
 
 /// The caps on a run at sizes that were not seen before.
-pub(super) struct Caps {
+pub struct Caps {
     pub batch: u64,
     pub live: u64,
 }

@@ -1,0 +1,15 @@
+//! Fuzzes the interpreter of TorchScript: the input is what the reading process says of a file.
+#![no_main]
+
+use unitscope_fuzz::memory::Capped;
+
+#[global_allocator]
+static MEMORY: Capped = Capped;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    unitscope_fuzz::readers::torchscript(data);
+});
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, capacity: usize, seed: u32| {
+    unitscope_fuzz::mutate::json(data, size, capacity, seed)
+});
