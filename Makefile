@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 PLUGINS := objectives regularizers step_operations
 
-.PHONY: help demo test libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
+.PHONY: help demo test models libtorch plugins test-clients fmt lint gallery features bench bench-rank bench-index bench-load evidence evidence-quick evidence-targets evidence-lucent evidence-rank evidence-kill evidence-classes
 
 help: ## Say what there is
 	@echo "Unitscope shows what drives the units of a trained neural network. Start with \`make demo\`."
@@ -70,6 +70,10 @@ bench-index: libtorch ## Time questions to an index of a million rows (minutes, 
 bench-load: libtorch ## Time the loading of large model files against PyTorch's readers (needs torch 2.11, torchvision 0.26; 2.4 GB of disk)
 	$(CARGO) build --release -p unitscope-engine --example load_time
 	$(PYTHON) tests/bench/load.py --engine $(TARGET)/release/examples/load_time $(BENCH)
+
+models: libtorch ## Hold every family of torchvision, and ten networks of timm, against PyTorch in every form (an hour; needs tests/models/requirements.txt)
+	$(CARGO) build --release -p unitscope-engine --example compare
+	$(PYTHON) tests/models/matrix.py --compare $(TARGET)/release/examples/compare --docs docs/models.md $(MODELS)
 
 evidence: libtorch plugins ## Hold pictures of units against real images, judged by PyTorch (hours; needs tests/evidence/requirements.txt)
 	$(CARGO) build --release -p unitscope-server -p unitscope

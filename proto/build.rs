@@ -3,11 +3,12 @@
 use prost::Message;
 use std::path::PathBuf;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "unitscope/v1/artifact.proto",
     "unitscope/v1/card.proto",
     "unitscope/v1/card_service.proto",
     "unitscope/v1/dataset.proto",
+    "unitscope/v1/filter.proto",
     "unitscope/v1/job.proto",
     "unitscope/v1/model.proto",
     "unitscope/v1/optimize.proto",

@@ -2,6 +2,7 @@
 
 use crate::card::CardArgs;
 use crate::connect::DEFAULT_SERVER;
+use crate::filters::FiltersArgs;
 use crate::notation::size::Size;
 use crate::optimize::OptimizeArgs;
 use crate::rank::RankArgs;
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   unitscope models list
   unitscope models show demo
+  unitscope filters demo
   unitscope optimize --model demo --unit block3:12
   unitscope datasets list
   unitscope rank --model demo --dataset shapes --unit block3:12
@@ -80,6 +82,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ModelsCommand,
     },
+    /// Draw a convolution's filters, and fit a Gabor function to each
+    Filters(FiltersArgs),
     /// List or show the sets of images that can be ranked
     Datasets {
         /// What to do.

@@ -5,6 +5,7 @@ mod card;
 mod connect;
 mod datasets;
 mod failure;
+mod filters;
 mod follow;
 mod indexes;
 mod jobs;
@@ -50,6 +51,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Watch(args) => watch::run(&server, args, cli.json).await,
         Command::Jobs { command } => jobs::run(&server, command, cli.json).await,
         Command::Models { command } => models::run(&server, command, cli.json).await,
+        Command::Filters(args) => filters::run(&server, args, cli.json).await,
         Command::Datasets { command } => datasets::run(&server, command, cli.json).await,
         Command::Indexes { command } => indexes::run(&server, command, cli.json).await,
         Command::Terms { command } => terms::run(&server, command, cli.json).await,

@@ -4,6 +4,7 @@ pub mod call;
 pub mod direction;
 pub mod expression;
 pub mod range;
+pub mod ranges;
 pub mod size;
 pub mod unit;
 

@@ -16,6 +16,7 @@ use crate::connect::Services;
 use crate::failure::Failure;
 use crate::numbers::grouped;
 pub use card::certificates;
+pub use folder::Folder;
 pub use outcome::outcome_name;
 pub use ranking::summary_table;
 use std::path::Path;

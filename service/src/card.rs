@@ -15,6 +15,7 @@ mod view;
 mod words;
 
 pub use html::html;
+pub(crate) use png::lettering;
 pub use png::png;
 
 /// Some units of one model, against one dataset.

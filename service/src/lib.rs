@@ -5,6 +5,7 @@
 pub mod card;
 pub mod config;
 pub mod data;
+pub mod filters;
 pub mod job;
 pub mod limits;
 pub mod rpc;

@@ -251,5 +251,17 @@ pub const CARD_DIVERSE: u32 = 8;
 /// Steps of a card's pictures, as the proto says: with fewer there is nothing to see.
 pub const CARD_LEAST_STEPS: u32 = 16;
 
+/// Filters of one answer: 256 tiles are what one looks at, and at some milliseconds a fit they take about a second.
+pub const FILTERS: usize = 256;
+
+/// Pixels of their kernels, drawn and fitted: 256 patch embeddings of 32×32, 0.8 MB of colours in the picture.
+pub const FILTER_PIXELS: u64 = 1 << 18;
+
+/// Their weights, 64 MB; 256 filters of 2,048 channels of 3×3 have 5 million.
+pub const FILTER_WEIGHTS: u64 = 1 << 24;
+
+/// Such requests that are worked on at once; the others wait. Each takes a core.
+pub const FILTER_CALLS: usize = 1;
+
 /// An image that could not be read is tried again after so long, or with the next listing.
 pub const UNREADABLE_RETRY: Duration = Duration::from_secs(60);

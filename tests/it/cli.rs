@@ -176,6 +176,34 @@ fn people_get_tables() {
 }
 
 #[test]
+fn filters_are_written_and_the_best_fits_shown() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let said = check(&server, at, &["filters", "gabors", "--out", "first"], 0, &[]);
+    for word in [
+        "conv1  16 of 16 filters with 3 channels of 11×11, in colour",
+        "ORIENTATION",
+        "1 filter without a fit: all weights",
+    ] {
+        assert!(said.contains(word), "`{said}` does not say `{word}`");
+    }
+    assert_eq!(files(&at.join("first")), ["filters.csv", "filters.json", "filters.png"]);
+    assert!(image::open(at.join("first/filters.png")).is_ok());
+    let rows = std::fs::read_to_string(at.join("first/filters.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 17, "{rows}");
+    let some = json(&server, at, &["filters", "gabors", "depthwise", "--filters", "3,0-1", "--out", "some"]);
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(at.join("some/filters.json")).unwrap()).unwrap();
+    assert_eq!(some, written);
+    assert!(some.get("png").is_none() && some["filters"][0]["index"] == 3, "{some}");
+    assert!(some["filters"][2]["gabor"]["r2"].as_f64().is_some(), "{some}");
+    check(&server, at, &["filters", "gabors", "relu1"], 3, &["LAYER", "no two-dimensional convolution"]);
+    check(&server, at, &["filters", "gabors", "--filters", "0,99"], 3, &["--filters", "no filter 99"]);
+    check(&server, at, &["filters", "gabors", "--filters", "5-1"], 2, &["runs backwards"]);
+}
+
+#[test]
 fn exit_codes_say_what_went_wrong() {
     let mut server = Setup::new().start();
     let folder = tempfile::tempdir().unwrap();

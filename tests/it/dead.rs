@@ -75,7 +75,7 @@ async fn a_unit_that_is_off_is_woken_by_redirection_alone() {
     assert!(picture.score > 0.0);
 }
 
-/// Of the model `off`: around mid grey, the slope of each is exactly zero.
+/// Of the model `off`: around mid grey, the slope of each is exactly zero. Not mish: below about −80 libtorch finds its slope with the wrong sign.
 const OFF: &[&str] = &[
     "relu",
     "relu6",
@@ -86,7 +86,6 @@ const OFF: &[&str] = &[
     "hardswish",
     "gelu",
     "silu",
-    "mish",
     "hand_swish",
     "hand_hardswish",
 ];

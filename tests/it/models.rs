@@ -156,7 +156,7 @@ async fn layers_are_listed_at_the_size_asked_for() {
     for (name, height, width, field, word) in [
         ("demo", 0, 64, "height", "1 … 2048"),
         ("demo", 64, 4096, "width", "4096"),
-        ("size_fixed", 16, 20, "width", "dynamic_shapes"),
+        ("size_fixed", 16, 24, "width", "dynamic_shapes"),
     ] {
         let status = get_at(&client, name, height, width).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");

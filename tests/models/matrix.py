@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--forms", default=",".join(FORMS), help="of pt2, scripted and traced")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--keep", action="store_true", help="keep the model files")
-    parser.add_argument("--table", help="write the table to this file")
+    parser.add_argument("--docs", help="write the table into this page, between its marks")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     names = [("torchvision", name) for name in networks.TORCHVISION] + [("timm", name) for name in networks.TIMM]
@@ -42,9 +42,8 @@ def main() -> int:
         results.append(run_network(library, name, options))
     table = render(results)
     print(table)
-    if options.table:
-        with open(options.table, "w", encoding="utf-8") as file:
-            file.write(table)
+    if options.docs:
+        write_between(options.docs, "<!-- matrix -->\n", "<!-- end of matrix -->", table)
     return 0 if all(passed(row) for result in results for row in result["forms"].values()) else 1
 
 
@@ -100,9 +99,30 @@ def failures(row: dict) -> list[str]:
         for gradient in case["gradients"]:
             if "error" in gradient:
                 found.append(f"{what}: gradient of {gradient['layer']}: {gradient['error']}")
-            elif not gradient["difference"] <= max(GRADIENTS, 3 * gradient["own"]):
+            elif not close(gradient):
                 found.append(f"{what}: gradient of {gradient['layer']} differs by {gradient['difference']:.2g}, PyTorch's own {gradient['own']:.2g}")
     return found
+
+
+def bar(gradient: dict) -> float:
+    return max(GRADIENTS, 3 * gradient["own"])
+
+
+def close(gradient: dict) -> bool:
+    """Within the bar, folded or, where the fold's rounding moves activations over their kinks, unfolded."""
+    unfolded = gradient.get("unfolded")
+    return gradient["difference"] <= bar(gradient) or (unfolded is not None and unfolded <= bar(gradient))
+
+
+def slopes(row: dict) -> str:
+    """The differences of the gradients, with PyTorch's own; where only the unfolded one keeps to the bar, that too."""
+    texts = []
+    for gradient in row["gradients"]:
+        text = f"{gradient.get('difference', float('nan')):.0e}"
+        if "difference" in gradient and gradient["difference"] > bar(gradient):
+            text += f" unfolded {gradient.get('unfolded', float('nan')):.0e}"
+        texts.append(f"{text} ({gradient['own']:.0e})")
+    return ", ".join(texts)
 
 
 def words(row: dict) -> str:
@@ -113,8 +133,7 @@ def words(row: dict) -> str:
     if failed:
         return "FAILED " + "; ".join(failed)
     first = row["cases"][0]
-    slopes = ", ".join(f"{gradient['difference']:.1e} ({gradient['own']:.1e})" for gradient in first["gradients"])
-    return f"ok, {first['compared']} layers, worst {max(case['worst'] for case in row['cases']):.1e}, gradients {slopes}"
+    return f"ok, {first['compared']} layers, worst {max(case['worst'] for case in row['cases']):.1e}, gradients {slopes(first)}"
 
 
 def render(results: list[dict]) -> str:
@@ -143,10 +162,16 @@ def cells(row: dict) -> str:
     first = row["cases"][0]
     if "error" in first:
         return f"– | – | – | – | **{failed}**"
-    slopes = ", ".join(f"{gradient.get('difference', float('nan')):.0e} ({gradient['own']:.0e})" for gradient in first["gradients"])
     other = "yes" if any(case["what"] == "192×256" for case in row["cases"]) else "not in PyTorch either"
     worst = max(max(case["worst"], case["output"]) for case in row["cases"] if "worst" in case)
-    return f"{first['compared']} | {worst:.0e} | {slopes} | {other} | {'**' + failed + '**' if failed else ''}"
+    return f"{first['compared']} | {worst:.0e} | {slopes(first)} | {other} | {'**' + failed + '**' if failed else ''}"
+
+
+def write_between(path: str, begin: str, end: str, text: str) -> None:
+    with open(path, encoding="utf-8") as file:
+        before, rest = file.read().split(begin)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + begin + text + end + rest.split(end)[1])
 
 
 def timm_version(results: list[dict]) -> str:

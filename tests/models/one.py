@@ -92,7 +92,9 @@ def expected(network, cases: Cases) -> None:
     image = torch.randn(2, 3, *network.size)
     output, seen = watch(network.module, image)
     once = [entry for entry in seen if sum(other[0] == entry[0] for other in seen) == 1 and entry[2].dim() >= 2]
-    spatial = [entry for entry in once if entry[2].dim() in (3, 4) and entry[2].shape[0] == 2]
+    # What has parameters has an operator of its own.
+    weighty = {path for path, part in network.module.named_modules() if any(True for _ in part.parameters())}
+    spatial = [entry for entry in once if entry[2].dim() in (3, 4) and entry[2].shape[0] == 2 and entry[0] in weighty]
     gradients = []
     other = copy.deepcopy(network.module).to(memory_format=torch.channels_last)
     for part in (0.2, 0.5, 0.9):

@@ -276,6 +276,13 @@ impl model_service_server::ModelService for Fake {
     async fn unload_model(&self, request: Request<UnloadModelRequest>) -> Result<Response<Model>, Status> {
         self.model(&request.get_ref().name)
     }
+
+    async fn render_filters(
+        &self,
+        _: Request<RenderFiltersRequest>,
+    ) -> Result<Response<RenderFiltersResponse>, Status> {
+        Err(Status::unimplemented("filters are asked of the real server"))
+    }
 }
 
 #[async_trait]

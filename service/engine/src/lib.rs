@@ -4,6 +4,7 @@
 
 #[cfg(feature = "torch")]
 pub mod device;
+pub mod filters;
 pub mod model;
 #[cfg(feature = "torch")]
 pub mod optimize;

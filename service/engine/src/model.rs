@@ -4,6 +4,7 @@ pub mod archive;
 pub mod attributes;
 pub mod axes;
 mod caps;
+pub mod convolution;
 pub mod cost;
 pub mod error;
 pub mod graph;
@@ -36,6 +37,7 @@ mod shim;
 mod weights;
 
 pub use axes::TokenGrid;
+pub use convolution::Convolution;
 pub use error::ModelError;
 pub use input::{Extent, FixedInput, InputShape};
 pub use layers::{Axis, LayerInfo, LayerShape, Unlisted};

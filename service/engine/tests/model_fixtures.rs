@@ -109,6 +109,7 @@ fn tiny_exports() {
         "stored",
         "half",
         "brain",
+        "gabors",
     ] {
         println!("{name}");
         check(&fixture(name), &fixture(name).join("expected.npz"));

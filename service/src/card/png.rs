@@ -1,6 +1,6 @@
 //! The card as one PNG: lays it out as SVG and rasterizes that with the font in `fonts/`, as servers have none. It words nothing.
 
-mod lettering;
+pub(crate) mod lettering;
 mod sheet;
 
 use super::limits::{PNG_HEIGHT, PNG_UNITS};

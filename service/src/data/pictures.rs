@@ -91,6 +91,12 @@ impl Pixels {
     }
 }
 
+impl From<RgbImage> for Pixels {
+    fn from(image: RgbImage) -> Self {
+        Self(image.into())
+    }
+}
+
 /// `[channels, height, width]`, little-endian float32, in NumPy's format, version 1.0
 /// (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 #[must_use]

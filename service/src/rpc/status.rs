@@ -4,6 +4,7 @@ use super::names;
 use crate::data::datasets::DatasetsError;
 use crate::data::index::IndexError;
 use crate::data::models::ModelsError;
+use crate::filters::FiltersError;
 use crate::job::Failure;
 use crate::job::rank::RankError;
 use crate::job::store::{DeleteError, NoJob, ReusedRequest};
@@ -192,6 +193,15 @@ impl From<ModelsError> for Status {
                 Status::with_error_details(Code::FailedPrecondition, message, details)
             }
             ModelsError::Crowded { .. } => exhausted("TOO_MANY_MODELS", "loaded_models", &message),
+        }
+    }
+}
+
+impl From<FiltersError> for Status {
+    fn from(error: FiltersError) -> Self {
+        match error {
+            FiltersError::Field(error) => invalid(vec![error]),
+            FiltersError::Engine(error) => internal(&error.to_string()),
         }
     }
 }

@@ -3,11 +3,13 @@
 mod card;
 mod catalog;
 mod datasets;
+mod filters;
 mod rank;
 mod spec;
 
 pub use catalog::{listed, loaded, term};
 pub use datasets::{dataset, index, listed_dataset};
+pub use filters::filters;
 
 use super::{names, status};
 use crate::job::follow::Update;

@@ -80,7 +80,7 @@ pub const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "`model` knows no `plugin`, `optimize` or `rank`; `plugin` none of them and no `model`; `rank` no `plugin` or `optimize` (invariant 6)",
+        says: "`model` knows no `plugin`, `optimize` or `rank`; `plugin` none of them and no `model`; `rank` no `plugin` or `optimize`; `filters` nothing of the others, nor they of it (invariant 6)",
         find: directions,
         bad: &[
             ("service/engine/src/model/cut.rs", "use crate::plugin::View;"),
@@ -89,6 +89,8 @@ pub const RULES: &[Rule] = &[
             ("service/engine/src/plugin.rs", "use crate::{spec, optimize::Plan};"),
             ("service/engine/src/rank/score.rs", "use crate::optimize::Picture;"),
             ("service/engine/src/model/cut.rs", "use crate::rank::reading::Extent;"),
+            ("service/engine/src/filters/fit.rs", "use crate::model::Model;"),
+            ("service/engine/src/rank/score.rs", "use crate::filters::Fit;"),
         ],
         good: &[
             ("service/engine/src/optimize/plan.rs", "use crate::model::Model;\nuse crate::plugin::View;"),
@@ -263,10 +265,12 @@ fn directions(file: &File) -> Vec<String> {
         };
         if own(&file.path) { file.code().filter_map(uses).collect() } else { Vec::new() }
     };
-    let rules: [(&str, &[&str]); 3] = [
-        ("model", &["plugin", "optimize", "rank"]),
-        ("plugin", &["model", "optimize", "rank"]),
-        ("rank", &["plugin", "optimize"]),
+    let rules: [(&str, &[&str]); 5] = [
+        ("model", &["plugin", "optimize", "rank", "filters"]),
+        ("plugin", &["model", "optimize", "rank", "filters"]),
+        ("rank", &["plugin", "optimize", "filters"]),
+        ("optimize", &["filters"]),
+        ("filters", &["model", "plugin", "optimize", "rank"]),
     ];
     rules.iter().flat_map(|(module, others)| name(module, others)).collect()
 }

@@ -112,6 +112,21 @@ pub enum ModelError {
         /// What makes its output.
         operator: String,
     },
+    /// A layer that was asked for its kernels and has none.
+    #[error("{}", no_convolution(layer, operator, near))]
+    NoConvolution {
+        /// What was asked for.
+        layer: String,
+        /// What makes its output.
+        operator: String,
+        /// The nearest convolutions, best first.
+        near: Vec<String>,
+    },
+    /// A model that was asked for its first convolution.
+    #[error(
+        "model `{0}` has no layer that is a two-dimensional convolution, so that there are no filters to show"
+    )]
+    NoConvolutions(String),
     /// An input of another size than the export allows.
     #[error("{0}")]
     Input(String),
@@ -157,6 +172,14 @@ impl From<tch::TchError> for ModelError {
     fn from(error: tch::TchError) -> Self {
         Self::Torch(error.to_string())
     }
+}
+
+fn no_convolution(layer: &str, operator: &str, near: &[String]) -> String {
+    let way_out =
+        if near.is_empty() { "the model has none".to_owned() } else { format!("ask for {}", either(near)) };
+    format!(
+        "layer `{layer}` is no two-dimensional convolution: operator `{operator}` makes its output; {way_out}"
+    )
 }
 
 fn unknown_layer(layer: &str, model: &str, near: &[String], total: usize) -> String {

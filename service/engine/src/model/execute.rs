@@ -142,6 +142,15 @@ impl Program {
         Err(ModelError::format(format!("a layer has {kind:?} of shape {size:?}, not floats by image")))
     }
 
+    /// What the graph's outputs are where they need not hold a part for each image, such as weights that the network computes.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub(super) fn constants(&self, input: &Tensor) -> Result<Vec<Tensor>, ModelError> {
+        let slots = self.forward(input, |_, _| ())?;
+        self.outputs.iter().map(|&id| Ok(self.tensor(&slots, id)?.shallow_clone())).collect()
+    }
+
     /// Number of nodes that the cut left.
     pub fn nodes(&self) -> usize {
         self.nodes

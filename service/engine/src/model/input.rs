@@ -117,6 +117,12 @@ impl InputShape {
         }
     }
 
+    /// How many images the shapes of layers are found for: two, where that many may be, since an axis of one may be another than the batch's.
+    pub fn listed_batch(&self) -> u32 {
+        let batches = self.batches();
+        if batches.contains(&2) { 2 } else { *batches.start() }
+    }
+
     /// The line that makes every dimension free.
     fn advice(&self) -> String {
         format!(

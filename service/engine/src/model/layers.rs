@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::axes::{AxisRoles, TokenGrid};
 use super::error::ModelError;
 use super::graph::{Graph, Node, Operator, ValueId};
-use super::names::{Found, Names, nearest};
+use super::names::{Found, GUESSES, Names, nearest};
 use super::passes::tap::Site;
 use super::receptive::{Geometry, Sight};
 
@@ -252,8 +252,6 @@ impl Layers {
     }
 
     fn unknown(&self, path: &str) -> ModelError {
-        // Three guesses fit into one line.
-        const GUESSES: usize = 3;
         ModelError::UnknownLayer {
             layer: path.to_owned(),
             model: self.model.clone(),

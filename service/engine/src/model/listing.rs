@@ -8,6 +8,7 @@ use super::error::ModelError;
 use super::graph::{Graph, Operator, ValueId};
 use super::layers::{Axis, Layer, LayerInfo, Layers, Unlisted};
 use super::operators::is_activation;
+use super::pt2::StoredTensor;
 use super::receptive::Geometry;
 
 /// All layers of a model for an input of one size.
@@ -59,6 +60,21 @@ pub struct Source<'a> {
     pub layers: &'a Layers,
     /// Names of the weights that are no parameters: buffers and constants.
     pub buffers: &'a HashSet<String>,
+    /// Weights that are stored under several names: all of them, by each.
+    pub aliases: &'a Aliases,
+}
+
+/// Names of one tensor, by each of its names, where it has several.
+pub type Aliases = HashMap<String, Vec<String>>;
+
+/// The names of tensors that lie in the same place.
+pub fn aliases(stored: &HashMap<String, StoredTensor>) -> Aliases {
+    let mut by_place: HashMap<&StoredTensor, Vec<String>> = HashMap::new();
+    for (name, tensor) in stored {
+        by_place.entry(tensor).or_default().push(name.clone());
+    }
+    let several = by_place.into_values().filter(|names| names.len() > 1);
+    several.flat_map(|names| names.clone().into_iter().map(move |name| (name, names.clone()))).collect()
 }
 
 type Shapes = HashMap<ValueId, Vec<u64>>;
@@ -95,8 +111,14 @@ impl Source<'_> {
             });
         }
         let unlisted = self.layers.unlisted().iter().map(|(path, why)| (path.clone(), *why)).collect();
-        let parameters =
-            self.parameters(shapes).values().map(|read| read.elements).fold(0, u64::saturating_add);
+        // A tensor under several names is counted once.
+        let mut counted = HashSet::new();
+        let parameters = self.parameters(shapes).into_values().filter(|read| {
+            let is_new = !counted.contains(read.name);
+            counted.extend(self.aliases.get(read.name).into_iter().flatten().map(String::as_str));
+            is_new
+        });
+        let parameters = parameters.map(|read| read.elements).fold(0, u64::saturating_add);
         Ok(Listing { size, layers, unlisted, parameters, macs: costs.total() / batch.max(1) })
     }
 
@@ -111,7 +133,11 @@ impl Source<'_> {
         }
         for read in self.parameters(shapes).values() {
             let around = read.nodes.iter().flat_map(|&index| self.graph.nodes[index].modules.iter());
-            let owners = around.filter(|module| is_below(read.name, &module.path));
+            let own = |path: &str| is_below(read.name, path);
+            let other = |path: &str| {
+                self.aliases.get(read.name).is_some_and(|names| names.iter().any(|name| is_below(name, path)))
+            };
+            let owners = around.filter(|module| own(&module.path) || other(&module.path));
             for module in owners.collect::<HashSet<_>>() {
                 let totals = calls.entry((&module.path, module.call)).or_default();
                 totals.parameters = totals.parameters.saturating_add(read.elements);

@@ -15,7 +15,7 @@ use super::graph::{Graph, ValueId};
 use super::input::{FixedInput, InputShape};
 use super::layers::{Axis, LayerInfo, LayerShape, Layers};
 use super::limits;
-use super::listing::{Listing, Source};
+use super::listing::{Aliases, Listing, Source, aliases};
 use super::manifest::Manifest;
 use super::passes::gradients::Gradients;
 use super::passes::{activation, cut::cut, fold::fold, out_of_place::out_of_place, tap};
@@ -40,6 +40,7 @@ pub struct Model {
     network: Arc<Network>,
     /// Names of the weights that are no parameters.
     buffers: HashSet<String>,
+    aliases: Aliases,
     infos: Vec<LayerInfo>,
     /// At the input sizes that were asked for.
     networks: Mutex<HashMap<[u32; 2], Arc<Network>>>,
@@ -86,7 +87,7 @@ impl Model {
         let (graph, sites) = settle(&program.graph)?;
         let names = graph.weights.iter().map(|(_, name)| name.as_str());
         let weights = Weights::load(&mut archive, &program.stored, names)?;
-        let batch = *input.batches().start();
+        let batch = input.listed_batch();
         input.check(batch, size[0], size[1])?;
         let shapes = trace(&graph, &weights, [batch, channels, size[0], size[1]])?;
         let layers = Layers::new(&name, &graph, &sites, &shapes, u64::from(batch));
@@ -97,7 +98,7 @@ impl Model {
         let network = Arc::new(Network { lowered, graph: Arc::new(graph), layers, shapes });
         let networks = Mutex::new(HashMap::from([(size, network.clone())]));
         let supports = Mutex::default();
-        let buffers = program.buffers;
+        let (buffers, aliases) = (program.buffers, aliases(&program.stored));
         Ok(Self {
             name,
             manifest,
@@ -107,6 +108,7 @@ impl Model {
             weights,
             network,
             buffers,
+            aliases,
             infos,
             networks,
             supports,
@@ -162,8 +164,13 @@ impl Model {
     /// As [`Model::shapes`].
     pub fn listing(&self, height: u32, width: u32) -> Result<Listing, ModelError> {
         let network = self.network([height, width])?;
-        let source = Source { graph: &network.graph, layers: &network.layers, buffers: &self.buffers };
-        source.listing([height, width], &network.shapes, u64::from(*self.input.batches().start()))
+        let source = Source {
+            graph: &network.graph,
+            layers: &network.layers,
+            buffers: &self.buffers,
+            aliases: &self.aliases,
+        };
+        source.listing([height, width], &network.shapes, u64::from(self.input.listed_batch()))
     }
 
     /// The numbers of images that one pass may have.
@@ -212,7 +219,7 @@ impl Model {
     /// As [`Model::shapes`].
     pub fn elements(&self, layers: &[String], height: u32, width: u32) -> Result<u64, ModelError> {
         let network = self.network([height, width])?;
-        let batch = u64::from(*self.input.batches().start());
+        let batch = u64::from(self.input.listed_batch());
         let graph = network.cut(layers)?;
         let made =
             graph.nodes.iter().flat_map(|node| node.defines()).filter_map(|(id, _)| network.shapes.get(&id));
@@ -223,7 +230,7 @@ impl Model {
 
     /// What the network is at this size.
     fn network(&self, size: [u32; 2]) -> Result<Arc<Network>, ModelError> {
-        let batch = *self.input.batches().start();
+        let batch = self.input.listed_batch();
         self.input.check(batch, size[0], size[1])?;
         let known = self.networks.lock().ok().and_then(|networks| networks.get(&size).cloned());
         if let Some(network) = known {
@@ -336,6 +343,7 @@ fn trace(graph: &Graph, weights: &Weights, shape: [u32; 4]) -> Result<Shapes, Mo
     Ok(floats.map(|(id, fact)| (id, fact.shape())).collect())
 }
 
+mod kernels;
 mod support;
 #[cfg(test)]
 mod tests;

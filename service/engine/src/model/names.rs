@@ -54,6 +54,9 @@ impl Names {
     }
 }
 
+/// How many names an error suggests: three fit into one line.
+pub const GUESSES: usize = 3;
+
 /// The `count` names that are most like `asked`, best first: by spelling, `_` and `.` and case being alike, or because one ends in the other,
 /// as `backbone.conv1` and `conv1`.
 pub fn nearest<'a>(asked: &str, names: impl Iterator<Item = &'a str>, count: usize) -> Vec<String> {

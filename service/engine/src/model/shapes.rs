@@ -71,22 +71,22 @@ pub fn trace(
         shapes.leaf(*id, fact)?;
     }
     let caps = Caps { batch: u64::from(image[0]).max(1), live: 0 };
-    let mut tracing = Tracing { facts, numbers: HashMap::new(), caps, shapes };
+    let mut walk = Walk { facts, numbers: HashMap::new(), caps, shapes };
     let dropped = graph.last_reads();
     for (node, dropped) in graph.nodes.iter().zip(&dropped) {
-        tracing.node(node, dropped)?;
+        walk.node(node, dropped)?;
     }
-    Ok(tracing.facts)
+    Ok(walk.facts)
 }
 
-struct Tracing<'a> {
+struct Walk<'a> {
     facts: HashMap<ValueId, Fact>,
     numbers: HashMap<ValueId, Number>,
     caps: Caps,
     shapes: &'a mut dyn Shapes,
 }
 
-impl Tracing<'_> {
+impl Walk<'_> {
     fn node(&mut self, node: &Node, dropped: &[ValueId]) -> Result<(), ModelError> {
         let (name, overload) = match &node.operator {
             Operator::Aten { name, overload } => (name, overload),

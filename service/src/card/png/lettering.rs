@@ -12,7 +12,7 @@ const REGULAR: &[u8] = include_bytes!("../../../fonts/Inter-Regular.otf");
 const SEMI_BOLD: &[u8] = include_bytes!("../../../fonts/Inter-SemiBold.otf");
 
 /// Both weights, for the rasterizer.
-pub(super) fn fonts() -> Arc<Database> {
+pub(crate) fn fonts() -> Arc<Database> {
     static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
         let mut fonts = Database::new();
         for bytes in [REGULAR, SEMI_BOLD] {
@@ -25,14 +25,14 @@ pub(super) fn fonts() -> Arc<Database> {
 
 /// How a text is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     pub(super) size_px: f64,
     pub(super) bold: bool,
     pub(super) color: &'static str,
 }
 
 impl Style {
-    pub(super) const fn new(size_px: f64, bold: bool, color: &'static str) -> Self {
+    pub(crate) const fn new(size_px: f64, bold: bool, color: &'static str) -> Self {
         Self { size_px, bold, color }
     }
 
@@ -101,7 +101,7 @@ impl Style {
     }
 
     /// As an SVG element, its baseline at `y`.
-    pub(super) fn element(&self, (x, y): (f64, f64), anchor: &str, text: &str) -> String {
+    pub(crate) fn element(&self, (x, y): (f64, f64), anchor: &str, text: &str) -> String {
         let weight = if self.bold { 600 } else { 400 };
         let family = if self.bold { "Inter Semi Bold" } else { FAMILY };
         let (size, color) = (self.size_px, self.color);

@@ -1,8 +1,9 @@
-//! `ModelService`: the models folder.
+//! `ModelService`: the models folder, and filters of models.
 
 use super::required;
 use crate::data::models::Models;
-use crate::limits::{LISTED_LABEL_BYTES, Limits, RANKED_LAYERS};
+use crate::filters::filters;
+use crate::limits::{FILTER_CALLS, LISTED_LABEL_BYTES, Limits, RANKED_LAYERS};
 use crate::rpc::{status, to_proto};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -17,13 +18,16 @@ pub struct ModelHandlers {
     limits: Limits,
     /// Another size than the model's own takes a forward pass; one at a time.
     sizes: Arc<Semaphore>,
+    /// Held while filters are fitted.
+    filter_calls: Arc<Semaphore>,
 }
 
 impl ModelHandlers {
     /// Over these models.
     #[must_use]
     pub fn new(models: Arc<Models>, limits: Limits) -> Self {
-        Self { models, limits, sizes: Arc::new(Semaphore::new(1)) }
+        let [sizes, filter_calls] = [1, FILTER_CALLS].map(|calls| Arc::new(Semaphore::new(calls)));
+        Self { models, limits, sizes, filter_calls }
     }
 
     /// A model with its layers at this size, on a thread that may block. It goes on if the client leaves, and keeps its permit.
@@ -141,5 +145,24 @@ impl proto::model_service_server::ModelService for ModelHandlers {
         let name = request.into_inner().name;
         required("name", &name)?;
         Ok(Response::new(to_proto::listed(&self.models.unload(&name)?)))
+    }
+
+    async fn render_filters(
+        &self,
+        request: Request<proto::RenderFiltersRequest>,
+    ) -> Result<Response<proto::RenderFiltersResponse>, Status> {
+        let proto::RenderFiltersRequest { model, layer, filters: wanted } = request.into_inner();
+        required("model", &model)?;
+        let model = self.models.get(&model).await?;
+        let permit = self.filter_calls.clone().acquire_owned().await.map_err(|_| status::closing())?;
+        let work = move || {
+            // Held until the work is done, even if nobody waits for it any more.
+            let _permit = permit;
+            filters(&model, &layer, &wanted).map(|made| to_proto::filters(&model, made))
+        };
+        let made = tokio::task::spawn_blocking(work).await;
+        let made = made
+            .map_err(|_| status::internal("drawing the filters panicked, which is a fault of the server"))?;
+        Ok(Response::new(made?))
     }
 }

@@ -11,7 +11,8 @@ fn check(text: &str, buffers: &[&str], expected: &[(&str, u64, u64, u64, Activat
     let shapes = &network.shapes;
     let layers = Layers::new("net", &network.graph, &sites, shapes, 1);
     let buffers = buffers.iter().map(ToString::to_string).collect();
-    let source = Source { graph: &network.graph, layers: &layers, buffers: &buffers };
+    let source =
+        Source { graph: &network.graph, layers: &layers, buffers: &buffers, aliases: &HashMap::new() };
     let listing = source.listing([8, 8], shapes, 1).unwrap();
     let found: Vec<_> = listing
         .layers

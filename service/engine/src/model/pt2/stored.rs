@@ -9,7 +9,7 @@ use super::parse;
 use super::schema::{Dimension, Payload, PayloadConfig};
 
 /// A tensor of the file: raw little-endian elements, strided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredTensor {
     /// The archive's entry; tensors may share one.
     pub entry: String,
