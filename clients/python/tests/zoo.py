@@ -1,4 +1,4 @@
-"""Exports models of torchvision and timm with random weights, and prints a row of docs/export.md for each.
+"""Exports models of torchvision and timm with random weights, and prints a row of a table for each: what is dynamic, how right it is, how long it took.
 
     python clients/python/tests/zoo.py [NAME ...]
 
