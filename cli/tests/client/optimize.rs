@@ -143,7 +143,8 @@ async fn a_class_is_looked_up_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let fake = server_of(two_pictures()).await;
     let labels = vec!["stripes".into(), "rings".into()];
-    fake.script().models = vec![Model { name: "demo".into(), labels, ..Model::default() }];
+    let layers = vec![Layer { path: "fc".into(), units: 2, ..Layer::default() }];
+    fake.script().models = vec![Model { name: "demo".into(), labels, layers, ..Model::default() }];
     let arguments = ["optimize", "--model", "demo", "--unit", "fc:rings"];
     let good = run(&fake.url, folder.path(), &arguments).await;
     assert_eq!(good.code, 0, "{}", good.stderr);

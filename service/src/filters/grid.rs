@@ -16,6 +16,9 @@ const GAP_PX: u32 = 10;
 /// Under a tile, for its number.
 const NUMBER_PX: u32 = 16;
 
+/// Around a tile, one pixel wide, so that white weights at its edge are told from the paper.
+const FRAME: Rgb<u8> = Rgb([176; 3]);
+
 /// Of the number's letters.
 const NUMBER: Style = Style::new(11.0, false, "#595959");
 
@@ -94,8 +97,15 @@ pub(super) fn draw(tiles: &[Tile], height: u32, width: u32) -> (Vec<u8>, Grid) {
     );
     for (place, tile) in tiles.iter().enumerate() {
         let (left, top) = corner(grid, place as u32);
-        for y in 0..height * grid.enlargement {
-            for x in 0..width * grid.enlargement {
+        let (high, wide) = (height * grid.enlargement, width * grid.enlargement);
+        for x in left - 1..=left + wide {
+            [top - 1, top + high].into_iter().for_each(|y| picture.put_pixel(x, y, FRAME));
+        }
+        for y in top - 1..=top + high {
+            [left - 1, left + wide].into_iter().for_each(|x| picture.put_pixel(x, y, FRAME));
+        }
+        for y in 0..high {
+            for x in 0..wide {
                 let pixel = (y / grid.enlargement) * width + x / grid.enlargement;
                 picture.put_pixel(left + x, top + y, tile.shades.pixels[pixel as usize]);
             }
@@ -108,9 +118,21 @@ fn lay_out(tiles: u32, height: u32, width: u32) -> Grid {
     let enlargement = TILE_PX.div_ceil(height.max(width)).min(MOST_ENLARGEMENT);
     let column_step_px = (width * enlargement + GAP_PX).max(LEAST_STEP_PX);
     let row_step_px = height * enlargement + NUMBER_PX + GAP_PX;
-    let square = f64::from(tiles) * f64::from(row_step_px) / f64::from(column_step_px);
-    let columns = (square.sqrt().round() as u32).clamp(1, tiles.max(1));
+    let columns = columns(tiles.max(1), f64::from(row_step_px) / f64::from(column_step_px));
     Grid { columns, row_step_px, column_step_px, enlargement }
+}
+
+/// So many that the picture is about as wide as high, and the last row as full as may be; `high` is a row's step by a column's.
+fn columns(tiles: u32, high: f64) -> u32 {
+    /// A picture that is so much wider or higher still counts as square.
+    const LEEWAY: f64 = 1.3;
+    let square = (f64::from(tiles) * high).sqrt();
+    let least = ((square / LEEWAY).ceil() as u32).clamp(1, tiles);
+    let most = ((square * LEEWAY) as u32).clamp(least, tiles);
+    let empty = |columns: u32| tiles.div_ceil(columns) * columns - tiles;
+    let off = |columns: u32| (f64::from(columns) - square).abs();
+    let better = |a: &u32, b: &u32| empty(*a).cmp(&empty(*b)).then(off(*a).total_cmp(&off(*b)));
+    (least..=most).min_by(better).unwrap_or(least)
 }
 
 /// Left and top of the tile at a place.
@@ -176,8 +198,8 @@ mod tests {
         };
         let tiles: Vec<Tile> = (0..10).map(tile).collect();
         let (picture, grid) = drawn(&tiles, 2, 3);
-        assert_eq!(grid, Grid { columns: 4, row_step_px: 64, column_step_px: 67, enlargement: 19 });
-        assert_eq!((picture.width(), picture.height()), (28 + 4 * 67 - 10, 28 + 3 * 64 - 10));
+        assert_eq!(grid, Grid { columns: 3, row_step_px: 64, column_step_px: 67, enlargement: 19 });
+        assert_eq!((picture.width(), picture.height()), (28 + 3 * 67 - 10, 28 + 4 * 64 - 10));
         let at = |tile: u32, row: u32, column: u32| {
             let (left, top) = corner(grid, tile);
             picture.get_pixel(left + column * 19 + 18, top + row * 19).0[0]
@@ -210,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn grids_are_about_square() {
+    fn grids_are_about_square_and_full() {
         for (tiles, height, width, columns) in
-            [(64, 7, 7, 9), (1, 11, 11, 1), (3, 1, 1, 3), (256, 32, 32, 18), (2, 512, 512, 1)]
+            [(64, 7, 7, 8), (24, 6, 6, 6), (7, 7, 7, 3), (1, 9, 9, 1), (3, 1, 1, 2), (256, 32, 32, 16)]
         {
             assert_eq!(lay_out(tiles, height, width).columns, columns, "{tiles} of {height}×{width}");
         }
