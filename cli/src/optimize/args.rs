@@ -197,7 +197,7 @@ pub struct WantedArgs {
     /// Leave units that are off as they are, instead of letting gradients through activations that block them.
     #[arg(long, help_heading = "How")]
     pub no_redirect: bool,
-    /// Spread gradients over the windows of max pools, as averages do, instead of to the largest position alone: less of a chequered pattern.
+    /// Spread gradients over the windows of max pools, as averages do, instead of to the largest position alone: smoother arcs, often at a lower score.
     #[arg(long, help_heading = "How")]
     pub smooth_pools: bool,
     /// Keep the pictures at these steps too, such as `16,64,256`.
