@@ -21,6 +21,7 @@ pub mod passes;
 pub mod pt2;
 pub mod receptive;
 pub mod shapes;
+mod sizes;
 #[cfg(test)]
 mod testing;
 pub mod torchscript;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::graph::{Argument, Graph, Node, Operator, ValueId};
+use super::graph::{Argument, Graph, ValueId};
 
 /// A two-dimensional convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Convolution {
         shapes: &HashMap<ValueId, Vec<u64>>,
     ) -> Option<Self> {
         let node = graph.nodes.iter().find(|node| node.defines().any(|(id, _)| id == value))?;
-        let plain = match name(node)? {
+        let plain = match node.aten()? {
             "conv2d" => true,
             "convolution" => node.argument("transposed") == Some(&Argument::Bool(false)),
             _ => false,
@@ -99,19 +99,11 @@ fn keeps_channels(graph: &Graph, value: ValueId) -> bool {
     let mut kept = true;
     for node in graph.nodes.iter().rev() {
         if node.defines().any(|(id, _)| needed[id.0]) {
-            kept &= name(node).is_none_or(|name| IN_PLACE.contains(&name));
+            kept &= node.aten().is_none_or(|name| IN_PLACE.contains(&name));
             node.for_each_read(|id, _| needed[id.0] = true);
         }
     }
     kept && needed[graph.input.0]
-}
-
-/// None of arithmetic on sizes.
-fn name(node: &Node) -> Option<&str> {
-    match &node.operator {
-        Operator::Aten { name, .. } => Some(name),
-        Operator::Number(_) => None,
-    }
 }
 
 #[cfg(test)]

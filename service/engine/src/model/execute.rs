@@ -13,6 +13,7 @@ use super::limits;
 use super::number::{Number, NumberOperator};
 use super::operators;
 use super::shim::{Step, Value};
+use super::sizes;
 use super::weights::{Constants, Weights, channels_last};
 
 /// A graph that is ready to run on one device.
@@ -273,38 +274,14 @@ impl Program {
             Argument::Ints(sizes) => {
                 Value::Ints(sizes.iter().map(|&size| int(size, slots)).collect::<Result<_, _>>()?)
             }
-            other => constant(other, self.device),
+            other => constant(other, Value::Device(self.device)),
         })
     }
 
     fn number(&self, operator: NumberOperator, call: &Call, slots: &[Slot]) -> Result<Number, ModelError> {
-        let refused = |message: String| failed(&call.node, message);
-        if matches!(operator, NumberOperator::Size | NumberOperator::Elements) {
-            let subject = call.node.subject().ok_or_else(|| refused("it takes a tensor".to_owned()))?;
-            let shape = self.tensor(slots, subject)?.size();
-            if operator == NumberOperator::Elements {
-                return Ok(Number::Int(shape.iter().product()));
-            }
-            let Some(Argument::Int(axis)) = call.node.argument("dim") else {
-                return Err(refused("it takes a dimension".to_owned()));
-            };
-            let axis = if *axis < 0 { *axis + shape.len() as i64 } else { *axis };
-            let size = usize::try_from(axis).ok().and_then(|axis| shape.get(axis));
-            return size
-                .map(|&size| Number::Int(size))
-                .ok_or_else(|| refused(format!("dimension {axis} of {shape:?}")));
-        }
-        let mut operands = Vec::with_capacity(2);
-        for (_, argument) in &call.node.arguments {
-            operands.push(match argument {
-                Argument::Number(id) => number_in(slots, *id)?,
-                Argument::Int(value) => Number::Int(*value),
-                Argument::Float(value) => Number::Float(*value),
-                Argument::Bool(value) => Number::Bool(*value),
-                _ => return Err(refused("it takes numbers".to_owned())),
-            });
-        }
-        operator.apply(&operands).map_err(refused)
+        let shape = |id: ValueId| self.tensor(slots, id).ok().map(Tensor::size);
+        let value = sizes::number(&call.node, operator, shape, |id| number_in(slots, id).ok());
+        value.map_err(|message| failed(&call.node, message))
     }
 
     /// What the size bound needs to know of a call's arguments.
@@ -314,25 +291,7 @@ impl Program {
                 .map(|tensor| tensor.size().iter().map(|size| size.unsigned_abs()).collect())
                 .unwrap_or_default()
         };
-        let known = |argument: &Argument| match argument {
-            Argument::Tensor(id) => Known::Shape(shape(*id)),
-            Argument::Tensors(ids) => Known::Shapes(ids.iter().map(|&id| shape(id)).collect()),
-            Argument::OptionalTensors(ids) => {
-                Known::Shapes(ids.iter().flatten().map(|&id| shape(id)).collect())
-            }
-            Argument::Int(value) => Known::Int(*value),
-            Argument::Float(value) => Known::Float(*value),
-            Argument::Number(id) => match number_in(slots, *id) {
-                Ok(number) => number.int().map_or_else(|| Known::Float(number.float()), Known::Int),
-                Err(_) => Known::Other,
-            },
-            Argument::Ints(sizes) => {
-                Known::Ints(sizes.iter().filter_map(|&size| int(size, slots).ok()).collect())
-            }
-            Argument::Floats(values) => Known::Floats(values.clone()),
-            Argument::Text(text) => Known::Text(text.clone()),
-            Argument::Absent | Argument::Bool(_) | Argument::Bools(_) | Argument::Device => Known::Other,
-        };
+        let known = |argument: &Argument| sizes::known(argument, shape, |id| number_in(slots, id).ok());
         call.node.arguments.iter().map(|(name, argument)| (name.as_str(), known(argument))).collect()
     }
 
@@ -372,7 +331,7 @@ fn work(node: &Node, constants: &[Option<Tensor>], device: Device) -> Result<Wor
                 .map(|size| if let Size::Known(value) = size { Some(*value) } else { None })
                 .collect::<Option<_>>()
                 .map(Value::Ints),
-            other => Some(constant(other, device)),
+            other => Some(constant(other, Value::Device(device))),
         };
         if fixed.is_none() {
             changing.push(index);
@@ -386,7 +345,7 @@ fn work(node: &Node, constants: &[Option<Tensor>], device: Device) -> Result<Wor
 }
 
 /// An argument that reads no value.
-fn constant(argument: &Argument, device: Device) -> Value<'_> {
+pub(super) fn constant<'a>(argument: &'a Argument, device: Value<'a>) -> Value<'a> {
     match argument {
         Argument::Int(value) => Value::Int(*value),
         Argument::Float(value) => Value::Float(*value),
@@ -394,7 +353,7 @@ fn constant(argument: &Argument, device: Device) -> Value<'_> {
         Argument::Bool(value) => Value::Bool(*value),
         Argument::Bools(values) => Value::Bools(values.clone()),
         Argument::Text(text) => Value::Text(text),
-        Argument::Device => Value::Device(device),
+        Argument::Device => device,
         _ => Value::None,
     }
 }

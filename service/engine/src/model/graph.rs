@@ -264,6 +264,14 @@ impl Node {
         }
     }
 
+    /// The operator's name, such as `conv2d`; none of arithmetic on sizes.
+    pub fn aten(&self) -> Option<&str> {
+        match &self.operator {
+            Operator::Aten { name, .. } => Some(name),
+            Operator::Number(_) => None,
+        }
+    }
+
     /// Path of the innermost module around the node; empty for the network itself.
     pub fn module(&self) -> &str {
         self.modules.last().map_or("", |call| &call.path)

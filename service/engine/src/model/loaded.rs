@@ -193,7 +193,7 @@ impl Model {
         self.input.refusals(batch, height, width)
     }
 
-    /// Shapes of these layers at another input size, without the batch axis: one forward of zeros on the CPU, remembered.
+    /// Shapes of these layers at another input size, without the batch axis; remembered.
     ///
     /// # Errors
     /// As [`Model::layer`]; [`ModelError::Input`] where the export does not allow the size, [`ModelError::Run`] where the network does

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 
 use super::caps::Caps;
 use super::error::ModelError;
-use super::graph::{Argument, Graph, Node, Operator, Output, Size, ValueId};
+use super::graph::{Argument, Graph, Node, Operator, Output, ValueId};
 use super::growth::Known;
 use super::number::{Number, NumberOperator};
 use super::operators;
+use super::sizes;
 
 #[cfg(feature = "torch")]
 pub use meta::MetaShapes;
@@ -92,8 +93,11 @@ impl Walk<'_> {
             Operator::Aten { name, overload } => (name, overload),
             Operator::Number(operator) => return self.number(node, *operator),
         };
-        let arguments: Vec<(String, Argument)> =
-            node.arguments.iter().map(|(name, argument)| (name.clone(), self.settled(argument))).collect();
+        let arguments: Vec<(String, Argument)> = node
+            .arguments
+            .iter()
+            .map(|(name, argument)| (name.clone(), sizes::settled(argument, &self.numbers)))
+            .collect();
         if let Some(allowed) = operators::allowed(operators::plain_form(name).unwrap_or(name), overload) {
             let known: Vec<(&str, Known)> =
                 arguments.iter().map(|(name, argument)| (name.as_str(), self.known(argument))).collect();
@@ -129,44 +133,16 @@ impl Walk<'_> {
     }
 
     fn number(&mut self, node: &Node, operator: NumberOperator) -> Result<(), ModelError> {
-        let refused = |message: String| refused(node, message);
-        let value = if matches!(operator, NumberOperator::Size | NumberOperator::Elements) {
-            let subject = node.subject().and_then(|id| self.facts.get(&id));
-            let fact = subject.ok_or_else(|| refused("it takes a tensor".to_owned()))?;
-            if operator == NumberOperator::Elements {
-                Number::Int(i64::try_from(fact.elements()).unwrap_or(i64::MAX))
-            } else {
-                let axis = match node.argument("dim") {
-                    Some(Argument::Int(axis)) if *axis < 0 => *axis + fact.sizes.len() as i64,
-                    Some(Argument::Int(axis)) => *axis,
-                    _ => return Err(refused("it takes a dimension".to_owned())),
-                };
-                let size = usize::try_from(axis).ok().and_then(|axis| fact.sizes.get(axis));
-                Number::Int(*size.ok_or_else(|| refused(format!("dimension {axis} of {:?}", fact.sizes)))?)
-            }
-        } else {
-            let operand = |(_, argument): &(String, Argument)| match argument {
-                Argument::Number(id) => self.numbers.get(id).copied(),
-                Argument::Int(value) => Some(Number::Int(*value)),
-                Argument::Float(value) => Some(Number::Float(*value)),
-                Argument::Bool(value) => Some(Number::Bool(*value)),
-                _ => None,
-            };
-            let operands: Option<Vec<Number>> = node.arguments.iter().map(operand).collect();
-            let operands = operands.ok_or_else(|| refused("it takes numbers".to_owned()))?;
-            operator.apply(&operands).map_err(refused)?
-        };
+        let shape = |id: ValueId| self.facts.get(&id).map(|fact| fact.sizes.clone());
+        let value = sizes::number(node, operator, shape, |id| self.numbers.get(&id).copied());
+        let value = value.map_err(|message| refused(node, message))?;
         self.numbers.extend(node.defines().map(|(id, _)| (id, value)));
         Ok(())
     }
 
-    /// The argument with its numbers as they are at this size.
-    fn settled(&self, argument: &Argument) -> Argument {
-        settled(argument, &self.numbers)
-    }
-
     fn known(&self, argument: &Argument) -> Known {
-        known(argument, |id| self.facts.get(&id).map(Fact::shape).unwrap_or_default())
+        let shape = |id: ValueId| self.facts.get(&id).map(Fact::shape).unwrap_or_default();
+        sizes::known(argument, shape, |id| self.numbers.get(&id).copied())
     }
 }
 
@@ -179,51 +155,6 @@ impl Fact {
     /// Its shape.
     pub fn shape(&self) -> Vec<u64> {
         self.sizes.iter().map(|size| size.unsigned_abs()).collect()
-    }
-}
-
-/// An argument with those of its numbers that are known in their place.
-pub(super) fn settled(argument: &Argument, numbers: &HashMap<ValueId, Number>) -> Argument {
-    match argument {
-        Argument::Number(id) => match numbers.get(id) {
-            Some(Number::Int(value)) => Argument::Int(*value),
-            Some(Number::Float(value)) => Argument::Float(*value),
-            Some(Number::Bool(value)) => Argument::Bool(*value),
-            None => argument.clone(),
-        },
-        Argument::Ints(sizes) => {
-            let known = |size: &Size| match size {
-                Size::Computed(id) => {
-                    numbers.get(id).and_then(|number| number.int()).map_or(*size, Size::Known)
-                }
-                known @ Size::Known(_) => *known,
-            };
-            Argument::Ints(sizes.iter().map(known).collect())
-        }
-        other => other.clone(),
-    }
-}
-
-/// What the size bound needs to know of an argument whose numbers are settled.
-fn known(argument: &Argument, shape: impl Fn(ValueId) -> Vec<u64>) -> Known {
-    match argument {
-        Argument::Tensor(id) => Known::Shape(shape(*id)),
-        Argument::Tensors(ids) => Known::Shapes(ids.iter().map(|&id| shape(id)).collect()),
-        Argument::OptionalTensors(ids) => Known::Shapes(ids.iter().flatten().map(|&id| shape(id)).collect()),
-        Argument::Int(value) => Known::Int(*value),
-        Argument::Float(value) => Known::Float(*value),
-        Argument::Ints(sizes) => Known::Ints(
-            sizes
-                .iter()
-                .filter_map(|size| match size {
-                    Size::Known(value) => Some(*value),
-                    Size::Computed(_) => None,
-                })
-                .collect(),
-        ),
-        Argument::Floats(values) => Known::Floats(values.clone()),
-        Argument::Text(text) => Known::Text(text.clone()),
-        _ => Known::Other,
     }
 }
 

@@ -16,7 +16,7 @@ use unitscope_proto::v1 as proto;
 pub struct ModelHandlers {
     models: Arc<Models>,
     limits: Limits,
-    /// Another size than the model's own takes a forward pass; one at a time.
+    /// Another size than the model's own takes a walk through the whole graph; one at a time.
     sizes: Arc<Semaphore>,
     /// Held while filters are fitted.
     filter_calls: Arc<Semaphore>,

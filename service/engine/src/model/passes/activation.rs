@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::super::graph::{Argument, Graph, Node, Operator, ValueId};
+use super::super::graph::{Argument, Graph, Node, ValueId};
 
 /// An activation's value is the key that it is found by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,7 @@ pub fn activations(graph: &Graph) -> HashMap<ValueId, Activation> {
 
 /// An activation that is an operator of its own.
 fn plain(node: &Node) -> Option<Activation> {
-    let (name, x) = (name(node)?, node.subject()?);
+    let (name, x) = (node.aten()?, node.subject()?);
     let rising = RISING.iter().find(|(rising, _)| *rising == name).map(|(_, slope)| (*slope, false));
     let dipping = DIPPING.contains(&name).then_some((1.0, true));
     let clamp = activates(node).then_some((1.0, false));
@@ -88,7 +88,7 @@ fn activates(node: &Node) -> bool {
     let known = |(_, argument): &(String, Argument)| {
         matches!(argument, Argument::Int(_) | Argument::Float(_) | Argument::Absent)
     };
-    name(node).is_some_and(|name| CLAMPS.contains(&name))
+    node.aten().is_some_and(|name| CLAMPS.contains(&name))
         && node.arguments.iter().skip(1).all(known)
         && bound("min").is_none_or(|bound| bound <= 0.0)
 }
@@ -96,7 +96,7 @@ fn activates(node: &Node) -> bool {
 /// x of a product of x and a gate of x, and the values that the gate is made of.
 fn gated<'a>(node: &Node, producer: impl Fn(ValueId) -> Option<&'a Node>) -> Option<(ValueId, Vec<ValueId>)> {
     let ("mul" | "multiply", [(_, Argument::Tensor(a)), (_, Argument::Tensor(b)), ..]) =
-        (name(node)?, node.arguments.as_slice())
+        (node.aten()?, node.arguments.as_slice())
     else {
         return None;
     };
@@ -105,7 +105,7 @@ fn gated<'a>(node: &Node, producer: impl Fn(ValueId) -> Option<&'a Node>) -> Opt
         let mut bends = false;
         while value != x {
             let node = producer(value)?;
-            let name = name(node)?;
+            let name = node.aten()?;
             let bend = plain(node).is_some_and(|plain| !plain.dips) || GATES.contains(&name);
             let joint = (name == "add" || SCALES.contains(&name)) && by_a_positive_number(node);
             if !bend && !joint || values.len() == GATE_LENGTH {
@@ -128,7 +128,7 @@ fn scaled(graph: &Graph, value: ValueId) -> Option<ValueId> {
         found
     });
     let reader = readers.next().filter(|_| readers.next().is_none() && !graph.outputs.contains(&value))?;
-    let scales = SCALES.contains(&name(reader)?) && by_a_positive_number(reader);
+    let scales = SCALES.contains(&reader.aten()?) && by_a_positive_number(reader);
     let (scaled, _) = reader.defines().next()?;
     (scales && reader.subject() == Some(value)).then_some(scaled)
 }
@@ -138,13 +138,6 @@ fn by_a_positive_number(node: &Node) -> bool {
         Some((_, Argument::Int(value))) => *value > 0,
         Some((_, Argument::Float(value))) => *value > 0.0,
         _ => false,
-    }
-}
-
-fn name(node: &Node) -> Option<&str> {
-    match &node.operator {
-        Operator::Aten { name, .. } => Some(name),
-        Operator::Number(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::graph::{Argument, Graph, Node, Operator, Output, ValueId, ValueKind};
+use super::super::graph::{Argument, Graph, Node, Output, ValueId, ValueKind};
 
 /// A weight and a bias that stand for a convolution or linear layer with the batch norm after it:
 /// weight · s and (bias − mean) · s + shift, with s = scale / √(variance + epsilon), by output channel.
@@ -63,7 +63,7 @@ struct Pair {
 impl Pair {
     fn find(graph: &Graph, norm: usize, rank: &impl Fn(ValueId) -> Option<usize>) -> Option<Self> {
         let node = &graph.nodes[norm];
-        let normalizes = match name(node)? {
+        let normalizes = match node.aten()? {
             "batch_norm" => node.argument("training") == Some(&Argument::Bool(false)),
             "_native_batch_norm_legit_no_training" => node.defines().count() == 1,
             _ => false,
@@ -135,19 +135,12 @@ impl Pair {
 
 /// Whether a factor by output channel, which is axis 1 of its value, can go into the layer's weight, whose axis 0 it is.
 fn takes_a_factor(layer: &Node, rank: Option<usize>) -> bool {
-    match name(layer) {
+    match layer.aten() {
         Some("conv1d" | "conv2d" | "conv3d") => true,
         Some("convolution") => layer.argument("transposed") == Some(&Argument::Bool(false)),
         // With more axes, channels are the last one, and the norm works on another.
         Some("linear") => rank == Some(2),
         _ => false,
-    }
-}
-
-fn name(node: &Node) -> Option<&str> {
-    match &node.operator {
-        Operator::Aten { name, .. } => Some(name),
-        Operator::Number(_) => None,
     }
 }
 
@@ -161,7 +154,7 @@ mod tests {
         let mut network = network(text);
         network.graph.outputs = outputs.iter().map(|name| network.id(name)).collect();
         for node in &mut network.graph.nodes {
-            let names: &[&str] = match name(node) {
+            let names: &[&str] = match node.aten() {
                 Some("batch_norm") => {
                     node.arguments.push(("training".to_owned(), Argument::Bool(false)));
                     node.arguments.push(("eps".to_owned(), Argument::Float(1e-5)));

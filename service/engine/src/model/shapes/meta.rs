@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 use super::super::error::ModelError;
+use super::super::execute::constant;
 use super::super::graph::{Argument, Size, ValueId};
 use super::super::growth::{self, Known};
 use super::super::limits::{self, at_most};
 use super::super::operators;
 use super::super::shim::{Step, Value};
+use super::super::sizes;
 use super::{Fact, Shapes, convolution};
 
 /// What keeps the shape of its first argument, and has no kernel for tensors without content.
@@ -89,7 +91,6 @@ impl MetaShapes {
             self.tensors.get(id).ok_or_else(|| "a tensor is read before it is made".to_owned())
         };
         Ok(match argument {
-            Argument::Absent => Value::None,
             Argument::Tensor(id) => Value::Tensor(find(id)?),
             Argument::Tensors(ids) => {
                 Value::Tensors(ids.iter().map(|id| find(id).map(Some)).collect::<Result<_, _>>()?)
@@ -97,15 +98,9 @@ impl MetaShapes {
             Argument::OptionalTensors(ids) => Value::Tensors(
                 ids.iter().map(|id| id.as_ref().map(find).transpose()).collect::<Result<_, _>>()?,
             ),
-            Argument::Number(_) => return Err("a number is not known".to_owned()),
-            Argument::Int(value) => Value::Int(*value),
             Argument::Ints(sizes) => Value::Ints(known(sizes)?),
-            Argument::Float(value) => Value::Float(*value),
-            Argument::Floats(values) => Value::Floats(values.clone()),
-            Argument::Bool(value) => Value::Bool(*value),
-            Argument::Bools(values) => Value::Bools(values.clone()),
-            Argument::Text(text) => Value::Text(text),
-            Argument::Device => device.clone(),
+            Argument::Number(_) => return Err("a number is not known".to_owned()),
+            other => constant(other, device.clone()),
         })
     }
 
@@ -177,8 +172,10 @@ impl MetaShapes {
         let Some(allowed) = operators::allowed(plain, overload) else { return Ok(()) };
         let shape =
             |id: ValueId| self.tensors.get(&id).map(|tensor| fact(tensor).shape()).unwrap_or_default();
-        let known: Vec<(&str, Known)> =
-            arguments.iter().map(|(name, argument)| (name.as_str(), super::known(argument, shape))).collect();
+        let known: Vec<(&str, Known)> = arguments
+            .iter()
+            .map(|(name, argument)| (name.as_str(), sizes::known(argument, shape, |_| None)))
+            .collect();
         let largest = known.iter().map(|(_, known)| match known {
             Known::Shape(shape) => shape.iter().copied().fold(1, u64::saturating_mul),
             _ => 0,
