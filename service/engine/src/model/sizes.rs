@@ -90,3 +90,65 @@ pub fn known(
         Argument::Absent | Argument::Bool(_) | Argument::Bools(_) | Argument::Device => Known::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::graph::{Graph, Operator, ValueKind};
+
+    /// A call on a tensor of 2 × 3 × 5, value 0, with a number that is 7, value 1.
+    fn check(operator: NumberOperator, arguments: &[Argument], expected: Result<Number, &str>) {
+        let mut graph = Graph::default();
+        let tensor = graph.add_value("t", ValueKind::Tensor);
+        let seven = graph.add_value("n", ValueKind::Number);
+        let names = ["self", "dim"].into_iter().map(str::to_owned);
+        let node = Node {
+            operator: Operator::Number(operator),
+            arguments: names.zip(arguments.iter().cloned()).collect(),
+            outputs: Vec::new(),
+            modules: std::sync::Arc::new([]),
+        };
+        let shape = |id| (id == tensor).then(|| vec![2, 3, 5]);
+        let found = number(&node, operator, shape, |id| (id == seven).then_some(Number::Int(7)));
+        match expected {
+            Ok(expected) => assert_eq!(found, Ok(expected), "{operator} of {arguments:?}"),
+            Err(word) => assert!(found.as_ref().is_err_and(|error| error.contains(word)), "{found:?}"),
+        }
+    }
+
+    const TENSOR: Argument = Argument::Tensor(ValueId(0));
+    const SEVEN: Argument = Argument::Number(ValueId(1));
+
+    #[test]
+    fn sizes_are_counted_from_either_end() {
+        check(NumberOperator::Size, &[TENSOR, Argument::Int(0)], Ok(Number::Int(2)));
+        check(NumberOperator::Size, &[TENSOR, Argument::Int(-1)], Ok(Number::Int(5)));
+        check(NumberOperator::Size, &[TENSOR, Argument::Int(-3)], Ok(Number::Int(2)));
+        check(NumberOperator::Size, &[TENSOR, Argument::Int(3)], Err("dimension 3"));
+        check(NumberOperator::Size, &[TENSOR, Argument::Int(-4)], Err("dimension -1"));
+        check(NumberOperator::Size, &[TENSOR], Err("a dimension"));
+        check(NumberOperator::Size, &[SEVEN, Argument::Int(0)], Err("a tensor"));
+        check(NumberOperator::Elements, &[TENSOR], Ok(Number::Int(30)));
+    }
+
+    #[test]
+    fn operands_are_known_or_computed() {
+        check(NumberOperator::Add, &[SEVEN, Argument::Int(2)], Ok(Number::Int(9)));
+        check(NumberOperator::Mul, &[Argument::Float(0.5), SEVEN], Ok(Number::Float(3.5)));
+        check(NumberOperator::Add, &[SEVEN, Argument::Number(ValueId(0))], Err("it takes numbers"));
+        check(NumberOperator::Add, &[SEVEN, TENSOR], Err("it takes numbers"));
+    }
+
+    #[test]
+    fn bounds_know_computed_sizes() {
+        let sizes =
+            Argument::Ints(vec![Size::Known(2), Size::Computed(ValueId(1)), Size::Computed(ValueId(0))]);
+        let seven = |id| (id == ValueId(1)).then_some(Number::Int(7));
+        assert_eq!(known(&sizes, |_| Vec::new(), seven), Known::Ints(vec![2, 7]));
+        assert_eq!(known(&SEVEN, |_| Vec::new(), seven), Known::Int(7));
+        assert_eq!(known(&TENSOR, |_| vec![4], seven), Known::Shape(vec![4]));
+        let numbers = HashMap::from([(ValueId(1), Number::Int(7))]);
+        let settled = settled(&sizes, &numbers);
+        assert_eq!(settled, Argument::Ints(vec![Size::Known(2), Size::Known(7), Size::Computed(ValueId(0))]));
+    }
+}
